@@ -1,0 +1,87 @@
+# One verb a task, the same on a laptop and in CI. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SEED_PYTHON := $(shell command -v python3.11 || command -v python3)
+SOURCES := trecs tests benchmarks
+
+# Processes of `make test`; each loads TensorFlow (about 1 GiB).
+TEST_JOBS ?= 0
+DEMO_DATA ?= movielens-100k
+DEMO_RUN ?= runs/demo
+DEMO_MODEL ?= saved_models/movielens-100k
+DEMO_USER ?= 1
+# Half a year apart: the first week of the log and its last.
+DEMO_MOMENTS ?= 1997-09-25T20:00:00Z 1998-04-22T09:00:00Z
+
+# TensorFlow's start-up chatter hides what a command says.
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: help
+help:  ## list the verbs
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: venv
+venv: $(STAMP)  ## create .venv with the locked versions
+
+# Done again only when what is to be installed has changed. A venv made by hand is kept, and completed.
+$(STAMP): pyproject.toml requirements.lock
+	@"$(SEED_PYTHON)" -c 'import sys; v = sys.version_info[:2]; v == (3, 11) or sys.exit(f"make venv: trecs needs Python 3.11, and $(SEED_PYTHON) is {v[0]}.{v[1]}. Put a python3.11 on PATH, or give one: make venv SEED_PYTHON=/where/it/is")'
+	test -x $(BIN)/python || "$(SEED_PYTHON)" -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
+.PHONY: lock
+lock:  ## write requirements.lock anew from pyproject.toml (newest versions that fit)
+	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --python-platform linux \
+	  --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --custom-compile-command "make lock" --quiet --output-file requirements.lock
+
+.PHONY: demo
+demo: $(STAMP)  ## fetch MovieLens-100K, train, evaluate, export, recommend for one user at two moments
+	$(BIN)/trecs fetch $(DEMO_DATA)
+	$(BIN)/trecs train $(DEMO_DATA) --out $(DEMO_RUN)
+	$(BIN)/trecs evaluate $(DEMO_RUN)
+	$(BIN)/trecs export $(DEMO_RUN) --to $(DEMO_MODEL)
+	for moment in $(DEMO_MOMENTS); do \
+	  $(BIN)/trecs recommend $(DEMO_MODEL) --user $(DEMO_USER) --at $$moment -k 10; \
+	done
+
+.PHONY: test
+test: $(STAMP)  ## run the tests, all but the slow ones
+	$(BIN)/python -m pytest -n $(TEST_JOBS) -m "not slow"
+
+.PHONY: test-slow
+test-slow: $(STAMP)  ## run the slow tests, some of which use the network
+	$(BIN)/python -m pytest -n $(TEST_JOBS) -m slow
+
+.PHONY: lint
+lint: $(STAMP)  ## ruff (rules and format) and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict trecs
+
+.PHONY: format
+format: $(STAMP)  ## rewrite the code in the house format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: notebook
+notebook: $(STAMP)  ## execute a temporary copy of the quick-start notebook
+	$(BIN)/python tools/run_notebook.py notebooks/quickstart.ipynb
+
+.PHONY: bench
+bench: $(STAMP)  ## time a training epoch of trecs and of RecBole's GRU4Rec (builds a PyTorch venv)
+	$(BIN)/python benchmarks/epoch_time.py
+	benchmarks/recbole/run
+
+.PHONY: clean
+clean:  ## remove caches, runs and builds; keep .venv, downloads and saved_models
+	rm -rf .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info runs
+	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,57 @@
+"""trecs: time-aware recommendation with Keras and TensorFlow.
+
+``import trecs`` must come before anything that loads ``tf.keras``: TensorFlow Recommenders needs
+``tf.keras`` to be Keras 2 (package ``tf_keras``), while the model itself is Keras 3
+(``import keras``). TensorFlow reads ``TF_USE_LEGACY_KERAS`` when ``tf.keras`` is first touched, so
+setting it here is enough unless that has already happened.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+__version__ = "0.1.0"
+
+# Public name -> module that defines it. Loaded on first use, so that `trecs --help` and reading
+# data do not wait for TensorFlow.
+_API = {
+    "Config": "trecs.config",
+    "load_config": "trecs.config",
+    "Dataset": "trecs.data.dataset",
+    "Run": "trecs.api",
+    "evaluate": "trecs.api",
+    "export": "trecs.api",
+    "load_data": "trecs.api",
+    "train": "trecs.api",
+    "Recommender": "trecs.serving.client",
+}
+__all__ = sorted(_API)
+
+
+def _use_legacy_keras() -> None:
+    """Route ``tf.keras`` to Keras 2, or say why it cannot be done any more.
+
+    Raises:
+      ImportError: ``tf.keras`` is already Keras 3 in this process.
+    """
+    value = os.environ.get("TF_USE_LEGACY_KERAS")
+    if value not in ("1", "true", "True") and "keras._tf_keras.keras" in sys.modules:
+        raise ImportError(
+            "trecs needs tf.keras to be Keras 2 (TensorFlow Recommenders requires it), but tf.keras"
+            f" is already Keras 3 in this process (TF_USE_LEGACY_KERAS={value!r}). Put `import"
+            " trecs` before the first use of tf.keras, or set TF_USE_LEGACY_KERAS=1 before starting"
+            " Python; in a notebook, restart the kernel first."
+        )
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"
+
+
+_use_legacy_keras()
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _API:
+        raise AttributeError(f"module 'trecs' has no attribute {name!r}; it has {__all__}")
+    return getattr(importlib.import_module(_API[name]), name)

@@ -1,0 +1,321 @@
+"""The configuration: frozen, documented and strict.
+
+One dataclass a section, one docstring a field. ``load_config`` reads TOML and ``key=value``
+overrides, rejects unknown keys and wrong types, and reports all problems together. Layers never see
+a config object; ``trecs.api`` takes it apart.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tomllib
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from trecs.errors import ConfigError, Problems
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where the columns of the user's files are."""
+
+    user_column: str = ""
+    """Column of the user id. Empty: found by its usual names."""
+    item_column: str = ""
+    """Column of the item id, in the events and in the items file. Empty: found by its name."""
+    timestamp_column: str = ""
+    """Column of the time. Empty: found by its usual names."""
+    rating_column: str = ""
+    """Column of the rating. Empty: found by its usual names; a log needs none."""
+    timestamp_unit: str = ""
+    """s, ms, us or ns of a numeric timestamp. Empty: told by its size, an error where it cannot."""
+    text_columns: tuple[str, ...] = ()
+    """Columns of the items file that are text for the BERT. Empty: found by name and content."""
+    category_columns: tuple[str, ...] = ()
+    """Columns of the items file that are categories. Empty: found by name and content."""
+
+
+@dataclass(frozen=True)
+class SplitConfig:
+    """Which events train, which choose, which judge."""
+
+    kind: str = "temporal"
+    """`temporal`: train before t1, validate in [t1, t2), test from t2 on. `leave-last-out`: each
+    user's last event tests, the one before validates; comparable with papers, leaks other users'
+    future."""
+    train_quantile: float = 0.8
+    """t1 as a quantile of the event times (temporal only)."""
+    test_quantile: float = 0.9
+    """t2 as a quantile of the event times (temporal only)."""
+    ties: str = "auto"
+    """May a target see the user's other events of the same second that come before it in the file?
+    `strict`: no. `order`: yes. `auto`: strict for temporal, order for leave-last-out, where the
+    literature does so."""
+
+
+@dataclass(frozen=True)
+class TextConfig:
+    """The BERT of the item tower."""
+
+    preset: str = "minilm"
+    """`minilm` (all-MiniLM-L6-v2, packaged), a keras-nlp preset name or handle, a directory in
+    keras-nlp's or Hugging Face's format, or `none`."""
+    max_tokens: int = 64
+    """Tokens kept of each text; enough for titles and short descriptions, cost grows with it."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The retrieval model."""
+
+    embedding_dim: int = 64
+    """Width D of the item vectors, the LSTM states and the queries."""
+    num_layers: int = 2
+    """Transformer decoder layers of the user tower."""
+    num_heads: int = 2
+    """Attention heads of each decoder layer; divides embedding_dim."""
+    dropout: float = 0.2
+    """Dropout rate inside the user tower."""
+    item_id_dropout: float = 0.1
+    """Share of items whose id embedding is hidden in a step, so that new items work from text."""
+    user_id_dropout: float = 0.5
+    """Share of users whose id embedding is hidden in a step, so that new users work."""
+    history_len: int = 100
+    """Newest events of a user that the model reads."""
+    loss: str = "auto"
+    """`full` softmax over the catalogue, `sampled` (the TFRS retrieval task: in-batch and uniform
+    negatives, logQ), or `auto`: full up to full_softmax_max_items."""
+    full_softmax_max_items: int = 10_000
+    """Largest catalogue for which `auto` takes the full softmax: a step holds
+    batch_events x items scores in memory several times."""
+    num_uniform_negatives: int = 1024
+    """Uniform negatives added to the in-batch ones in the sampled loss."""
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """The optimisation and where it runs."""
+
+    epochs: int = 40
+    """Most epochs; early stopping usually ends before."""
+    patience: int = 4
+    """Epochs without a better validation NDCG@10 after which training stops."""
+    batch_events: int = 4096
+    """Target events of one step over all replicas."""
+    learning_rate: float = 2e-3
+    """Peak learning rate of AdamW, after warm-up; decays to a tenth by a cosine."""
+    warmup_steps: int = 50
+    """Steps of linear warm-up from zero."""
+    weight_decay: float = 0.01
+    """Decoupled weight decay of AdamW."""
+    seed: int = 1
+    """Seed of initial weights, dropout, batch order and negatives."""
+    strategy: str = "auto"
+    """`auto` (mirrored where there are several GPUs), `mirrored`, `one-device`, `multi-worker`."""
+    precision: str = "auto"
+    """`float32`, `bfloat16` (mixed), or `auto`: bfloat16 on GPUs, float32 on CPUs."""
+    validation_targets: int = 2000
+    """Validation targets scored after each epoch: a fixed, seeded sample. 0: all."""
+    checkpoint_steps: int = 500
+    """Steps between checkpoints inside an epoch; each epoch's end is one too."""
+    tensorboard: bool = False
+    """Write TensorBoard logs to RUN/tensorboard."""
+    wandb_project: str = ""
+    """Weights & Biases project to log to (extra `wandb`). Empty: off."""
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """How rankings are judged, and what serving leaves out."""
+
+    seen_filter: str = "auto"
+    """`on`: items of the user's history are never recommended. `off`: they may be. `auto`: off
+    where more than a tenth of the training events repeat an item of their user."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings of a run."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
+    text: TextConfig = field(default_factory=TextConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """The settings as plain nested dictionaries, fit for JSON."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))  # type: ignore[no-any-return]
+
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "data.timestamp_unit": ("", "s", "ms", "us", "ns"),
+    "split.kind": ("temporal", "leave-last-out"),
+    "split.ties": ("auto", "strict", "order"),
+    "model.loss": ("auto", "full", "sampled"),
+    "training.strategy": ("auto", "mirrored", "one-device", "multi-worker"),
+    "training.precision": ("auto", "float32", "bfloat16"),
+    "evaluation.seen_filter": ("auto", "on", "off"),
+}
+# Inclusive ranges.
+_RANGES: dict[str, tuple[float, float]] = {
+    "split.train_quantile": (0.01, 0.98),
+    "split.test_quantile": (0.02, 0.99),
+    "text.max_tokens": (3, 512),
+    "model.embedding_dim": (2, 4096),
+    "model.num_layers": (1, 48),
+    "model.num_heads": (1, 64),
+    "model.dropout": (0, 0.95),
+    "model.item_id_dropout": (0, 0.95),
+    "model.user_id_dropout": (0, 1),
+    "model.history_len": (2, 10_000),
+    "model.full_softmax_max_items": (0, 10_000_000),
+    "model.num_uniform_negatives": (1, 1_000_000),
+    "training.epochs": (1, 100_000),
+    "training.patience": (1, 100_000),
+    "training.batch_events": (1, 1_000_000),
+    "training.learning_rate": (1e-8, 10),
+    "training.warmup_steps": (0, 10_000_000),
+    "training.weight_decay": (0, 10),
+    "training.seed": (0, 2**31 - 1),
+    "training.validation_targets": (0, 10**9),
+    "training.checkpoint_steps": (1, 10**9),
+}
+
+
+def load_config(
+    path: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    values: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Config:
+    """The defaults, changed by a TOML file, then by nested values, then by ``key=value`` strings.
+
+    Args:
+      path: TOML file with sections as in `Config`, or None.
+      overrides: strings such as ``"model.embedding_dim=32"``; the value is read as TOML, and as a
+        plain string where it is none.
+      values: nested mapping of the same shape as the TOML file.
+
+    Raises:
+      ConfigError: an unreadable file, unknown keys, wrong types, values out of range; all problems
+        of all sources in one error.
+    """
+    problems = Problems()
+    merged: dict[str, Any] = {}
+    for source in (_read_toml(path), values or {}, _parse_overrides(overrides, problems)):
+        _merge(merged, source, problems)
+    config = _build(merged, problems)
+    _check_relations(config, problems)
+    problems.raise_if_any(ConfigError, "The configuration is not usable")
+    return config
+
+
+def _read_toml(path: str | Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"The config file {path} cannot be read as TOML: {error}") from error
+
+
+def _parse_overrides(overrides: Sequence[str], problems: Problems) -> dict[str, Any]:
+    parsed: dict[str, Any] = {}
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        section, dot, name = key.strip().partition(".")
+        if not (equals and dot and name):
+            problems.add(f"expected section.key=value, such as model.dropout=0.1, got {text!r}")
+            continue
+        parsed.setdefault(section, {})[name] = _toml_value(value.strip())
+    return parsed
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _merge(into: dict[str, Any], source: Mapping[str, Any], problems: Problems) -> None:
+    for section, values in source.items():
+        if not isinstance(values, Mapping):
+            problems.add(f"{section!r} must be a section with keys, got the value {values!r}")
+            continue
+        into.setdefault(section, {}).update(values)
+
+
+def _build(merged: Mapping[str, Mapping[str, Any]], problems: Problems) -> Config:
+    sections = {f.name: f.default_factory for f in dataclasses.fields(Config)}
+    for name in merged:
+        if name not in sections:
+            problems.add(f"unknown section {name!r}; there are {', '.join(sections)}")
+    built = {
+        name: _build_section(name, typing.cast(type, section), merged.get(name, {}), problems)
+        for name, section in sections.items()
+    }
+    return Config(**built)
+
+
+def _build_section(name: str, cls: type, values: Mapping[str, Any], problems: Problems) -> Any:
+    hints = typing.get_type_hints(cls)
+    accepted = {}
+    for key, value in values.items():
+        if key not in hints:
+            problems.add(f"unknown key {name}.{key}; [{name}] has {', '.join(hints)}")
+            continue
+        try:
+            accepted[key] = _coerce(value, hints[key])
+        except TypeError as error:
+            problems.add(f"{name}.{key} {error}, got {value!r}")
+            continue
+        _check_value(f"{name}.{key}", accepted[key], problems)
+    return cls(**accepted)
+
+
+def _coerce(value: Any, expected: Any) -> Any:
+    if expected is bool or isinstance(value, bool):
+        if expected is bool and isinstance(value, bool):
+            return value
+        raise TypeError(f"must be {getattr(expected, '__name__', 'a list of strings')}")
+    if expected is float and isinstance(value, int):
+        return float(value)
+    if expected in (int, float, str):
+        if isinstance(value, expected):
+            return value
+        raise TypeError(f"must be {expected.__name__}")
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    if isinstance(value, (list, tuple)) and all(isinstance(part, str) for part in value):
+        return tuple(value)
+    raise TypeError("must be a list of strings")
+
+
+def _check_value(key: str, value: Any, problems: Problems) -> None:
+    if key in _CHOICES and value not in _CHOICES[key]:
+        choices = ", ".join(repr(choice) for choice in _CHOICES[key])
+        problems.add(f"{key} must be one of {choices}, got {value!r}")
+    if key in _RANGES:
+        low, high = _RANGES[key]
+        if not low <= value <= high:
+            problems.add(f"{key} must be from {low} to {high}, got {value!r}")
+
+
+def _check_relations(config: Config, problems: Problems) -> None:
+    model, split = config.model, config.split
+    if model.embedding_dim % model.num_heads:
+        problems.add(
+            f"model.num_heads must divide model.embedding_dim, got {model.num_heads} heads for "
+            f"{model.embedding_dim}"
+        )
+    if split.train_quantile >= split.test_quantile:
+        problems.add(
+            f"split.train_quantile must be below split.test_quantile, got {split.train_quantile} "
+            f"and {split.test_quantile}"
+        )

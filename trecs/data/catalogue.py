@@ -1,0 +1,193 @@
+"""The item catalogue: what is known of each item before anybody chose it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from trecs.columns import ItemColumns, match_item_columns
+from trecs.data.ids import missing, to_ids
+from trecs.data.item_content import (
+    guess,
+    join_texts,
+    to_categories,
+    to_objects,
+    to_release_s,
+    to_texts,
+)
+from trecs.data.rows import ROWS_NOTE, first_rows, share
+from trecs.data.tables import read_table
+from trecs.errors import DataError, Problems
+
+
+@dataclass(frozen=True, eq=False)
+class Catalogue:
+    """C items with their texts, categories and release times.
+
+    Attributes:
+        item_ids: object [C] of str, each once.
+        titles: object [C] of str, for display; "" where unknown.
+        texts: object [C] of str, all text columns joined by ". "; "" where there is none.
+        categories: by column name, C tuples of values; () where unknown.
+        release_time_s: float64 [C], UTC epoch seconds, NaN where unknown; None without the column.
+    """
+
+    item_ids: NDArray[np.object_]
+    titles: NDArray[np.object_]
+    texts: NDArray[np.object_]
+    categories: dict[str, tuple[tuple[str, ...], ...]]
+    release_time_s: NDArray[np.float64] | None
+
+    @property
+    def num_items(self) -> int:
+        """The number of items, C."""
+        return len(self.item_ids)
+
+
+def read_catalogue(
+    path: str | Path,
+    *,
+    item_column: str | None = None,
+    text_columns: Sequence[str] | None = None,
+    category_columns: Sequence[str] | None = None,
+) -> tuple[Catalogue, list[str]]:
+    """Reads and validates an items file of any format that `read_table` knows.
+
+    Args:
+        path: the file.
+        item_column: None or "" finds it by its usual names.
+        text_columns: None or () takes the columns with usual names for texts, and those of other
+            names whose content is text; ("none",) takes none.
+        category_columns: likewise for categories.
+
+    Returns:
+        The catalogue, and lines for the user: what was taken as what.
+
+    Raises:
+        DataError: with all problems of the file.
+    """
+    return _build(
+        read_table(path),
+        f"{path} is no usable items file",
+        item_column=item_column,
+        text_columns=text_columns,
+        category_columns=category_columns,
+    )
+
+
+def catalogue_from_frame(
+    frame: pd.DataFrame,
+    *,
+    item_column: str | None = None,
+    text_columns: Sequence[str] | None = None,
+    category_columns: Sequence[str] | None = None,
+) -> tuple[Catalogue, list[str]]:
+    """Like `read_catalogue`, from a frame, which stays as it is; its index does not matter."""
+    return _build(
+        frame,
+        "the frame is no usable items table",
+        item_column=item_column,
+        text_columns=text_columns,
+        category_columns=category_columns,
+    )
+
+
+def _build(
+    frame: pd.DataFrame,
+    heading: str,
+    *,
+    item_column: str | None,
+    text_columns: Sequence[str] | None,
+    category_columns: Sequence[str] | None,
+) -> tuple[Catalogue, list[str]]:
+    problems = Problems()
+    columns = match_item_columns(
+        [str(name) for name in frame.columns],
+        problems,
+        item_column=item_column,
+        text_columns=text_columns,
+        category_columns=category_columns,
+    )
+    if len(frame) == 0:
+        problems.add("it has a header but no rows; one row an item is needed.")
+        problems.raise_if_any(DataError, heading)
+    ids = _unique_ids(frame, columns.item, problems)
+    columns = _with_guesses(frame, columns, bool(text_columns), bool(category_columns))
+    texts = {name: to_texts(frame[name], problems) for name in columns.texts}
+    categories = {name: to_categories(frame[name], problems) for name in columns.categories}
+    titles = texts.get(columns.title or "")
+    if titles is None and columns.title:
+        titles = to_texts(frame[columns.title], problems)
+    problems.raise_if_any(DataError, f"{heading} ({ROWS_NOTE})")
+    catalogue = Catalogue(
+        item_ids=to_objects(ids),
+        titles=join_texts([] if titles is None else [titles], len(frame)),
+        texts=join_texts(list(texts.values()), len(frame)),
+        categories={name: values for name, (values, _) in categories.items()},
+        release_time_s=to_release_s(frame[columns.release]) if columns.release else None,
+    )
+    separators = {name: separator for name, (_, separator) in categories.items()}
+    return catalogue, _report(catalogue, columns, separators)
+
+
+def _unique_ids(frame: pd.DataFrame, name: str, problems: Problems) -> pa.Array:
+    """The item ids; an id that is missing or repeated is a problem."""
+    if not name:
+        return pa.array([], type=pa.large_string())
+    ids = to_ids(frame[name], problems)
+    repeated = pd.Series(ids.to_numpy(zero_copy_only=False)).duplicated().to_numpy() & ~missing(ids)
+    if repeated.any():
+        problems.add(
+            f"{share(repeated)} rows repeat an item id in '{name}' ({first_rows(repeated, ids)}); "
+            "keep one row an item."
+        )
+    return ids
+
+
+def _with_guesses(
+    frame: pd.DataFrame, columns: ItemColumns, texts_named: bool, categories_named: bool
+) -> ItemColumns:
+    """Sorts the columns of unknown names by their content, unless the user named the columns."""
+    kinds = {name: guess(frame[name]) for name in columns.other}
+    texts = [name for name, kind in kinds.items() if kind == "text" and not texts_named]
+    categories = [
+        name for name, kind in kinds.items() if kind == "category" and not categories_named
+    ]
+    taken = {*texts, *categories}
+    return replace(
+        columns,
+        title=columns.title or next(iter(texts), None),
+        texts=(*columns.texts, *texts),
+        categories=(*columns.categories, *categories),
+        other=tuple(name for name in columns.other if name not in taken),
+    )
+
+
+def _report(catalogue: Catalogue, columns: ItemColumns, separators: dict[str, str]) -> list[str]:
+    categories = [
+        f"'{name}'" + (f" (split on {separator})" if separator else "")
+        for name, separator in separators.items()
+    ]
+    parts = [
+        f"item_id from '{columns.item}'",
+        "text from " + ", ".join(f"'{name}'" for name in columns.texts) if columns.texts else "",
+        f"titles from '{columns.title}'" if columns.title else "",
+        "categories from " + ", ".join(categories) if categories else "",
+        f"release time from '{columns.release}'" if columns.release else "",
+        "left out " + ", ".join(f"'{name}'" for name in columns.other) if columns.other else "",
+    ]
+    lines = [
+        f"{catalogue.num_items:,} items in the items file, "
+        f"{int((catalogue.texts != '').sum()):,} of them with text",
+        f"item columns: {'; '.join(part for part in parts if part)}",
+    ]
+    release_s = catalogue.release_time_s
+    if release_s is not None and (unknown := int(np.isnan(release_s).sum())):
+        lines.append(f"{unknown:,} items have no readable release time in '{columns.release}'")
+    return lines

@@ -1,0 +1,239 @@
+"""A data set: an event log and a catalogue that share one code space of items."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from trecs.data.catalogue import Catalogue, read_catalogue
+from trecs.data.log import EventLog, read_log
+from trecs.data.rows import first_of
+from trecs.data.store import is_items_form, open_items, open_log, write_items, write_log
+from trecs.data.tables import column_names
+from trecs.errors import DataError, Problems, UsageError
+
+EVENTS_FILE = "events.parquet"
+ITEMS_FILE = "items.parquet"
+
+# With fewer events in the items file than out of it, the two files rarely mean the same ids.
+_MOST_UNLISTED = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A log and a catalogue over the same N items, in the same order.
+
+    Items of the log come first, in order of their first event; items that only the items file has
+    follow in the file's order. `log.item_ids is catalogue.item_ids`.
+
+    Attributes:
+        log: the events.
+        catalogue: one row for each of the N items.
+        listed: bool [N], whether the item has a row in the items file.
+    """
+
+    log: EventLog
+    catalogue: Catalogue
+    listed: NDArray[np.bool_]
+
+    @property
+    def num_items(self) -> int:
+        """The number of items, N."""
+        return len(self.listed)
+
+
+def load_dataset(
+    path: str | Path,
+    items: str | Path | None = None,
+    *,
+    text_columns: Sequence[str] | None = None,
+    category_columns: Sequence[str] | None = None,
+    **log_columns: str | None,
+) -> tuple[Dataset, list[str]]:
+    """Reads, validates and aligns a log and, where there is one, its items file.
+
+    Args:
+        path: the events, or a directory with events.parquet and perhaps items.parquet.
+        items: the items file; without it, no item has text or categories and none is listed.
+        text_columns: of the items file, as for `read_catalogue`.
+        category_columns: likewise.
+        **log_columns: user_column, item_column, timestamp_column, rating_column, timestamp_unit, as
+            for `read_log`. The item column is also that of the items file, if it is there.
+
+    Returns:
+        The data set, and lines for the user: what was taken, dropped and not found.
+
+    Raises:
+        DataError: with all problems of both files; also if the log is too small to learn from, or
+            most of its events are of items without a row in the items file.
+    """
+    path, items = _paths(Path(path), items)
+    if items is not None and _is_saved(path, items):
+        dataset = open_dataset(path.parent)
+        return dataset, [f"{dataset.log.num_events:,} events and {dataset.num_items:,} items"]
+    errors, lines = [], []
+    log = catalogue = None
+    try:
+        log, log_lines = read_log(path, **log_columns)
+        lines += log_lines
+    except DataError as error:
+        errors.append(str(error))
+    try:
+        if items is not None:
+            catalogue, item_lines = read_catalogue(
+                items,
+                item_column=_shared_column(items, log_columns.get("item_column")),
+                text_columns=text_columns,
+                category_columns=category_columns,
+            )
+            lines += item_lines
+    except DataError as error:
+        errors.append(str(error))
+    if log is None or errors:
+        raise DataError("\n".join(errors))
+    dataset = align(log, catalogue)
+    problems = Problems()
+    _check_size(log, problems)
+    if items is not None:
+        lines += _check_match(dataset, catalogue, problems)
+    problems.raise_if_any(DataError, f"{path} cannot be learnt from")
+    return dataset, lines
+
+
+def align(log: EventLog, catalogue: Catalogue | None) -> Dataset:
+    """Gives a log and a catalogue one code space: the log's items, then the catalogue's others.
+
+    Args:
+        log: I items, each with an event, in order of their first one.
+        catalogue: C items in any order; None is a catalogue without an item.
+    """
+    if catalogue is None:
+        nothing = np.array([], dtype=object)
+        catalogue = Catalogue(nothing, nothing, nothing, {}, None)
+    row = pd.Index(catalogue.item_ids).get_indexer(pd.Index(log.item_ids))
+    others = np.setdiff1d(np.arange(catalogue.num_items), row)
+    row = np.concatenate([row, others])
+    listed = row >= 0
+    item_ids = np.concatenate([log.item_ids, catalogue.item_ids[others]])
+    release_s = catalogue.release_time_s
+    aligned = Catalogue(
+        item_ids=item_ids,
+        titles=_rows(catalogue.titles, row, ""),
+        texts=_rows(catalogue.texts, row, ""),
+        categories={
+            name: tuple(values[code] if code >= 0 else () for code in row)
+            for name, values in catalogue.categories.items()
+        },
+        release_time_s=None if release_s is None else _rows(release_s, row, np.nan),
+    )
+    return Dataset(log=replace(log, item_ids=item_ids), catalogue=aligned, listed=listed)
+
+
+def save_dataset(dataset: Dataset, directory: str | Path) -> None:
+    """Writes events.parquet and items.parquet, both or neither, in place of a former data set.
+
+    Raises:
+        UsageError: if the directory holds other files, which would be lost.
+    """
+    directory = Path(directory)
+    former = sorted(entry.name for entry in directory.iterdir()) if directory.exists() else []
+    strange = [name for name in former if name not in (EVENTS_FILE, ITEMS_FILE)]
+    if strange:
+        raise UsageError(
+            f"{directory} holds other files ({first_of(strange)}); give the data set a directory "
+            "of its own"
+        )
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}-") as scratch:
+        whole = Path(scratch) / "whole"
+        whole.mkdir()
+        write_log(dataset.log, whole / EVENTS_FILE)
+        write_items(dataset.catalogue, dataset.listed, whole / ITEMS_FILE)
+        # A directory cannot replace one that has files, so the former one moves out of the way.
+        if former:
+            directory.rename(Path(scratch) / "former")
+        whole.replace(directory)
+
+
+def open_dataset(directory: str | Path) -> Dataset:
+    """Reads what `save_dataset` wrote, exactly.
+
+    A directory with the two files in another form, such as `trecs fetch` leaves, is read by
+    `load_dataset`.
+
+    Raises:
+        DataError: if the files are missing or cannot be used.
+    """
+    directory = Path(directory)
+    events, items = _paths(directory, None)
+    if items is None or not is_items_form(items):
+        return load_dataset(events, items)[0]
+    log = open_log(events)
+    catalogue, listed = open_items(items)
+    return Dataset(replace(log, item_ids=catalogue.item_ids), catalogue, listed)
+
+
+def _paths(path: Path, items: str | Path | None) -> tuple[Path, Path | None]:
+    """The events file and the items file, both found in `path` where it is such a directory."""
+    if not (path / EVENTS_FILE).is_file():
+        return path, None if items is None else Path(items)
+    inside = path / ITEMS_FILE
+    return path / EVENTS_FILE, Path(items) if items else inside if inside.is_file() else None
+
+
+def _is_saved(events: Path, items: Path) -> bool:
+    return (
+        events == items.parent / EVENTS_FILE and items.name == ITEMS_FILE and is_items_form(items)
+    )
+
+
+def _shared_column(items: Path, item_column: str | None) -> str | None:
+    """The log's item column, if the items file has it too."""
+    return item_column if item_column and item_column in column_names(items) else None
+
+
+def _rows(values: NDArray[Any], row: NDArray[np.int64], unknown: object) -> NDArray[Any]:
+    """`values[row]`, with `unknown` where the row is -1."""
+    padded = np.append(values, np.array([unknown], dtype=values.dtype))
+    return padded[row]
+
+
+def _check_size(log: EventLog, problems: Problems) -> None:
+    """A log of one user, item or second has nothing to tell apart."""
+    counts = {
+        "users": log.num_users,
+        "items": log.num_items,
+        "different times": len(np.unique(log.timestamp_s)),
+    }
+    for what, count in counts.items():
+        if count < 2:
+            problems.add(
+                f"its {log.num_events:,} events have {count} {what}, but 2 at least are needed; "
+                "use a longer log, or check which columns were taken."
+            )
+
+
+def _check_match(dataset: Dataset, catalogue: Catalogue | None, problems: Problems) -> list[str]:
+    """Lines on items without a row in the items file; a problem if most events are of such."""
+    log, unlisted = dataset.log, ~dataset.listed
+    if catalogue is None or not unlisted.any():
+        return []
+    share = float(unlisted[log.item].mean())
+    without = first_of(list(log.item_ids[unlisted]))
+    if share > _MOST_UNLISTED:
+        problems.add(
+            f"{share:.1%} of the events are of items without a row in the items file: {without}, "
+            f"while the items file has {first_of(list(catalogue.item_ids))}; "
+            "name the item column of both files (--item-column), or give the right items file."
+        )
+    return [
+        f"warning: {int(unlisted.sum()):,} items ({share:.1%} of the events) have no row in the "
+        f"items file: {without}"
+    ]

@@ -1,0 +1,120 @@
+"""Ids stay strings: "007" is not 7, and a whole number from Parquet or JSON becomes its digits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from trecs.data.rows import first_rows, share
+from trecs.errors import Problems
+
+# What careless exports write for a missing value. No id means any of them; taken as an id, each
+# would be one user with the events of many.
+MISSING_WORDS = ("", "nan", "NaN", "None", "null", "NULL", "NaT", "<NA>", "N/A", "#N/A", "\\N")
+
+# From here on a float64 may be the rounding of another whole number.
+_LARGEST_EXACT_FLOAT = 2.0**53
+
+
+def arrow_column(values: pd.Series[Any]) -> pa.ChunkedArray:
+    """The column as an Arrow chunked array, dictionaries and categories decoded.
+
+    Raises:
+        pyarrow.ArrowException: if the values are of several types.
+    """
+    array = pa.array(values, from_pandas=True)
+    if isinstance(array, pa.Array):
+        array = pa.chunked_array([array])
+    if pa.types.is_dictionary(array.type):
+        array = array.cast(array.type.value_type)
+    return array
+
+
+def is_text(column: pa.ChunkedArray) -> bool:
+    """Whether an Arrow column holds strings."""
+    kind = column.type
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
+
+
+def missing(column: pa.ChunkedArray) -> NDArray[np.bool_]:
+    """The rows, bool [rows], with a null, a NaN or a word that stands for a missing value."""
+    absent = pc.is_null(column, nan_is_null=True)
+    if is_text(column):
+        words = pa.array(MISSING_WORDS, type=column.type)
+        absent = pc.or_(absent, pc.is_in(column, value_set=words))
+    return np.asarray(absent.to_numpy(), dtype=bool)
+
+
+def to_ids(values: pd.Series[Any], problems: Problems) -> pa.Array:
+    """The ids as an Arrow array of strings [rows].
+
+    Whole numbers become their decimal digits, also where a column with gaps made floats of them
+    (12.0 is "12").
+
+    Args:
+        values: strings, whole numbers or categories of these.
+        problems: collects missing ids, and values that are no ids.
+    """
+    name = values.name
+    try:
+        column = arrow_column(values)
+    except pa.ArrowException:
+        kinds = sorted({type(value).__name__ for value in values})
+        problems.add(
+            f"the ids in '{name}' are of several types ({', '.join(kinds)}); "
+            "write all of them as strings."
+        )
+        return pa.array([""] * len(values), type=pa.large_string())
+    absent = missing(column)
+    if absent.any():
+        problems.add(
+            f"{share(absent)} ids in '{name}' are missing ({first_rows(absent, column)}); "
+            "remove these rows or give them ids."
+        )
+    return _as_strings(column, absent, str(name), problems).combine_chunks()
+
+
+def _as_strings(
+    column: pa.ChunkedArray, absent: NDArray[np.bool_], name: str, problems: Problems
+) -> pa.Array:
+    kind = column.type
+    if pa.types.is_floating(kind):
+        numbers = column.to_numpy()
+        broken = ~absent & ~_whole(numbers)
+        if broken.any():
+            problems.add(
+                f"{share(broken)} ids in '{name}' are not whole numbers below 2^53 "
+                f"({first_rows(broken, numbers)}); floating-point ids lose digits, "
+                "write them as strings or whole numbers."
+            )
+        whole = np.where(absent | broken, 0, numbers).astype(np.int64)
+        return pa.chunked_array([whole]).cast(pa.large_string())
+    if is_text(column):
+        text = column.cast(pa.large_string())
+        broken = np.asarray(pc.fill_null(pc.match_substring(text, "\n"), False).to_numpy())
+        if broken.any():
+            problems.add(
+                f"{share(broken)} ids in '{name}' hold a line break ({first_rows(broken, text)}); "
+                "look for an opening quote that is never closed."
+            )
+        return text
+    if pa.types.is_integer(kind) or pa.types.is_null(kind):
+        return column.cast(pa.large_string())
+    problems.add(
+        f"the ids in '{name}' are of type {kind}, not strings or whole numbers; "
+        "convert the column, or name another one."
+    )
+    return pa.chunked_array([[""] * len(column)], type=pa.large_string())
+
+
+def _whole(numbers: NDArray[np.float64]) -> NDArray[np.bool_]:
+    exact = np.abs(numbers) < _LARGEST_EXACT_FLOAT
+    whole: NDArray[np.bool_] = exact & (numbers == np.floor(numbers))
+    return whole

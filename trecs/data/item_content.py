@@ -1,0 +1,138 @@
+"""What a column of an items file says: texts, categories, release times, or nothing of use."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from trecs.data.ids import MISSING_WORDS, arrow_column, is_text
+from trecs.data.time_units import tell_unit
+from trecs.data.timestamps import UNITS, parse_iso
+from trecs.errors import Problems
+
+# Singular names such as "brand" may hold a comma inside one value ("Warner Bros., Inc.").
+_COMMA_LISTS = ("genre", "genres", "tag", "tags", "categories", "keywords", "topics")
+
+_TEXT_WORDS = 3
+"""Mean number of words from which a column of mostly different strings is text."""
+_MOST_CATEGORIES = 1000
+_YEARS = (1000, 2999)
+
+
+def to_texts(values: pd.Series[Any], problems: Problems) -> pa.Array:
+    """The values as an Arrow array of strings [items]; "" for null; lists joined by spaces."""
+    try:
+        column = arrow_column(values)
+        if _is_list(column):
+            column = pc.binary_join(column.cast(pa.list_(pa.string())), " ")
+        text = pc.fill_null(column.cast(pa.large_string()), "")
+    except pa.ArrowException:
+        problems.add(f"the column '{values.name}' is of type {values.dtype}, not text; drop it.")
+        return pa.array([""] * len(values), type=pa.large_string())
+    return pc.utf8_trim_whitespace(text).combine_chunks()
+
+
+def join_texts(columns: Sequence[pa.Array], num_items: int) -> NDArray[np.object_]:
+    """The texts of each item joined by ". ", object [num_items]; empty ones are left out."""
+    if not columns:
+        return np.full(num_items, "", dtype=object)
+    filled = [pc.if_else(pc.equal(column, ""), None, column) for column in columns]
+    separator = pa.scalar(". ", type=pa.large_string())
+    joined = pc.binary_join_element_wise(*filled, separator, null_handling="skip")
+    return to_objects(joined)
+
+
+def to_objects(strings: pa.Array) -> NDArray[np.object_]:
+    """An Arrow array of strings as object [items] of str."""
+    objects: NDArray[np.object_] = strings.to_numpy(zero_copy_only=False)
+    return objects
+
+
+def to_categories(
+    values: pd.Series[Any], problems: Problems
+) -> tuple[tuple[tuple[str, ...], ...], str]:
+    """The values of each item, a tuple of strings an item, and the separator, "" if there is none.
+
+    Lists are taken as they are. Strings are split on | where the column holds one, else on ;, else,
+    in columns such as "genres" and "tags", on commas.
+    """
+    column = arrow_column(values)
+    if _is_list(column):
+        rows = [[str(value) for value in row or () if value] for row in column.to_pylist()]
+        return tuple(map(tuple, rows)), ""
+    strings = to_texts(values, problems)
+    # Lists that went through CSV look like "['Drama', 'Comedy']".
+    strings = pc.replace_substring_regex(strings, r"^\[(.*)\]$", r"\1")
+    separator = _separator(strings, str(values.name))
+    return tuple(_split(text, separator) for text in strings.to_pylist()), separator
+
+
+def to_release_s(values: pd.Series[Any]) -> NDArray[np.float64]:
+    """Release times, float64 [items] UTC epoch seconds, NaN where unknown or unreadable.
+
+    A year is its 1 January. Unlike an event, an item may be of before 1970 or of the future.
+    """
+    column = arrow_column(values)
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        column = column.cast(pa.timestamp("s"), safe=False).cast(pa.int64())
+        return np.asarray(column.cast(pa.float64()).to_numpy())
+    text = to_texts(values, Problems())
+    numbers = pd.to_numeric(text.to_pandas(), errors="coerce").to_numpy(dtype=np.float64)
+    years = (numbers >= _YEARS[0]) & (numbers <= _YEARS[1])
+    january = np.where(years, numbers, 1970).astype(np.int64) - 1970
+    release_s = january.astype("datetime64[Y]").astype("datetime64[s]").astype(np.float64)
+    epochs = np.isfinite(numbers) & ~years
+    if epochs.any():
+        unit = tell_unit(numbers, epochs, str(values.name), int(time.time()), Problems())
+        release_s[epochs] = np.floor(numbers[epochs] / UNITS[unit]) if unit else np.nan
+    dates = np.isnan(numbers)
+    date_s, parsed = parse_iso(text, dates)
+    release_s[dates] = np.where(parsed, date_s, np.nan)[dates]
+    return release_s
+
+
+def guess(values: pd.Series[Any]) -> str:
+    """Whether a column of unknown name is "text", "category" or "" (neither), by its content.
+
+    Text: mostly different strings of three words or more. Category: lists, or strings of which at
+    least half are repeats.
+    """
+    column = arrow_column(values)
+    if _is_list(column):
+        return "category"
+    if not is_text(column):
+        return ""
+    filled = column.filter(pc.invert(pc.is_in(column, pa.array([*MISSING_WORDS, None]))))
+    numeric = pc.sum(pc.match_substring_regex(filled, r"^[-+.\d]+$")).as_py() or 0
+    if len(filled) == 0 or numeric > len(filled) / 2:
+        return ""
+    distinct = pc.count_distinct(filled).as_py()
+    words = pc.mean(pc.count_substring_regex(filled, r"\S+")).as_py()
+    if words >= _TEXT_WORDS and distinct > len(filled) / 2:
+        return "text"
+    return "category" if distinct <= min(_MOST_CATEGORIES, len(filled) / 2) else ""
+
+
+def _is_list(column: pa.ChunkedArray) -> bool:
+    return bool(pa.types.is_list(column.type) or pa.types.is_large_list(column.type))
+
+
+def _separator(strings: pa.Array, name: str) -> str:
+    candidates = "|;," if name.split(":")[0].lower() in _COMMA_LISTS else "|;"
+    for separator in candidates:
+        if pc.any(pc.match_substring(strings, separator)).as_py():
+            return separator
+    return ""
+
+
+def _split(text: str, separator: str) -> tuple[str, ...]:
+    parts = text.split(separator) if separator else [text]
+    stripped = [part.strip(" '\"") for part in parts]
+    return tuple(part for part in stripped if part not in MISSING_WORDS)

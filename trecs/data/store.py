@@ -1,0 +1,98 @@
+"""trecs' own Parquet form of a log and of a catalogue: what is written is read back exactly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+from numpy.typing import NDArray
+
+from trecs.columns import ITEM_ID, TIMESTAMP, USER_ID
+from trecs.data.catalogue import Catalogue
+from trecs.data.log import EventLog, events_frame, read_log
+from trecs.errors import DataError
+
+_FORM = {b"trecs": b"items 1"}
+_CATEGORY = "category:"
+
+
+def write_log(log: EventLog, path: str | Path) -> None:
+    """Writes the events as Parquet: user_id, item_id, timestamp (int64 s) and rating if any.
+
+    `open_log` reads them back exactly, in this order. Ids without an event are not kept.
+    """
+    events_frame(log).to_parquet(path, index=False)
+
+
+def open_log(path: str | Path) -> EventLog:
+    """Reads what `write_log` wrote.
+
+    Raises:
+        DataError: if the file is missing or is something else.
+    """
+    return read_log(
+        path,
+        user_column=USER_ID,
+        item_column=ITEM_ID,
+        timestamp_column=TIMESTAMP,
+        timestamp_unit="s",
+    )[0]
+
+
+def write_items(catalogue: Catalogue, listed: NDArray[np.bool_], path: str | Path) -> None:
+    """Writes a catalogue and which of its items the user's items file lists, as Parquet.
+
+    Args:
+        catalogue: C items.
+        listed: bool [C].
+        path: of the file, which is replaced.
+    """
+    strings = pa.large_string()
+    columns = {
+        ITEM_ID: pa.array(catalogue.item_ids, strings),
+        "title": pa.array(catalogue.titles, strings),
+        "text": pa.array(catalogue.texts, strings),
+        "listed": pa.array(listed),
+    }
+    if catalogue.release_time_s is not None:
+        columns["release_time_s"] = pa.array(catalogue.release_time_s)
+    for name, values in catalogue.categories.items():
+        columns[_CATEGORY + name] = pa.array(values, pa.list_(pa.string()))
+    pa.parquet.write_table(pa.table(columns).replace_schema_metadata(_FORM), path)
+
+
+def is_items_form(path: str | Path) -> bool:
+    """Whether `write_items` wrote this Parquet file."""
+    try:
+        metadata = pa.parquet.read_schema(path).metadata or {}
+    except (pa.ArrowException, OSError):
+        return False
+    return all(metadata.get(key) == value for key, value in _FORM.items())
+
+
+def open_items(path: str | Path) -> tuple[Catalogue, NDArray[np.bool_]]:
+    """Reads what `write_items` wrote.
+
+    Raises:
+        DataError: if the file is something else.
+    """
+    if not is_items_form(path):
+        raise DataError(f"{path} was not written by write_items; read it with read_catalogue")
+    table = pa.parquet.read_table(path)
+    objects = {name: table[name].to_numpy().astype(object) for name in (ITEM_ID, "title", "text")}
+    categories = {
+        name.removeprefix(_CATEGORY): tuple(map(tuple, table[name].to_pylist()))
+        for name in table.column_names
+        if name.startswith(_CATEGORY)
+    }
+    has_release = "release_time_s" in table.column_names
+    catalogue = Catalogue(
+        item_ids=objects[ITEM_ID],
+        titles=objects["title"],
+        texts=objects["text"],
+        categories=categories,
+        release_time_s=table["release_time_s"].to_numpy() if has_release else None,
+    )
+    return catalogue, table["listed"].to_numpy()

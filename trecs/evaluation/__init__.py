@@ -1,0 +1,1 @@
+"""Full-ranking evaluation: requests, exact ranks, metrics, baselines, report. No TensorFlow."""

@@ -1,0 +1,110 @@
+"""The outcome for people and for programs: metrics beside baselines, and one row a target."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from trecs.data.dataset import Dataset
+from trecs.evaluation.metrics import DEFAULT_KS, metrics_table
+from trecs.evaluation.protocol import Evaluation
+
+
+def metrics_of(evaluation: Evaluation, ks: Sequence[int] = DEFAULT_KS) -> dict[str, float]:
+    """Return the mean metrics of an evaluation, see `metrics_table`."""
+    return metrics_table(evaluation.ranks, evaluation.top_items, evaluation.num_candidates, ks)
+
+
+def to_json(
+    evaluation: Evaluation,
+    baselines: Mapping[str, Evaluation],
+    ks: Sequence[int] = DEFAULT_KS,
+) -> dict[str, Any]:
+    """Return the report as plain values that `json.dumps` takes.
+
+    Args:
+        evaluation: the model's.
+        baselines: those of the baselines, by name, over the same targets.
+        ks: cut-offs.
+
+    Returns:
+        `{"protocol": {...}, "targets": n, "metrics": {"ndcg@10": ...},
+        "baselines": {name: {"ndcg@10": ...}}}`.
+
+    Raises:
+        ValueError: a baseline was measured over other targets or by another protocol.
+    """
+    for name, baseline in baselines.items():
+        if baseline.protocol != evaluation.protocol or not np.array_equal(
+            baseline.events, evaluation.events
+        ):
+            raise ValueError(
+                f"baseline {name!r} must be measured as the model is, but its protocol is "
+                f"{baseline.protocol} over {baseline.events.size} targets, and the model's "
+                f"{evaluation.protocol} over {evaluation.events.size}"
+            )
+    return {
+        "protocol": dict(evaluation.protocol),
+        "targets": int(evaluation.events.size),
+        "metrics": metrics_of(evaluation, ks),
+        "baselines": {name: metrics_of(baseline, ks) for name, baseline in baselines.items()},
+    }
+
+
+def to_text(report: Mapping[str, Any]) -> str:
+    """Lay out what `to_json` gave: a table with a row a metric, and the protocol below it."""
+    columns = {"model": report["metrics"], **report["baselines"]}
+    name_width = max(len(name) for name in ("metric", *report["metrics"]))
+    widths = {name: max(len(name), 6) for name in columns}
+    header = "  ".join(f"{name:>{width}}" for name, width in widths.items())
+    lines = [f"{'metric':<{name_width}}  {header}"]
+    for metric in report["metrics"]:
+        cells = "  ".join(f"{columns[name][metric]:>{width}.4f}" for name, width in widths.items())
+        lines.append(f"{metric:<{name_width}}  {cells}")
+    lines += ["", f"targets: {report['targets']}"]
+    lines += [f"{name.replace('_', ' ')}: {value}" for name, value in report["protocol"].items()]
+    return "\n".join(lines)
+
+
+def write_predictions(path: Path, dataset: Dataset, evaluation: Evaluation) -> None:
+    """Write one row a target as Parquet, for others to score.
+
+    Columns: `user_id` string, `target_item_id` string, `request_time_s` int64 (UTC epoch seconds),
+    `rank` int64 from 1 or null for a miss, `item_ids` list of strings, best first. The target
+    stands in `item_ids` at its rank. The file appears whole or not at all.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    requests = evaluation.requests
+    item_ids = pa.array(dataset.log.item_ids, pa.string())
+    table = pa.table(
+        {
+            "user_id": pa.array(dataset.log.user_ids, pa.string()).take(pa.array(requests.user)),
+            "target_item_id": item_ids.take(pa.array(requests.target_item)),
+            "request_time_s": requests.request_time_s,
+            "rank": pa.array(evaluation.ranks, mask=evaluation.ranks == 0),
+            "item_ids": _lists(item_ids, evaluation.top_items),
+        }
+    )
+    partial = path.with_name(path.name + ".part")
+    try:
+        pq.write_table(table, partial)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _lists(item_ids: pa.Array, top_items: NDArray[np.int32]) -> pa.ListArray:
+    """Item ids of each row of `top_items` [n, k], without its empty places."""
+    filled = top_items >= 0
+    offsets = np.zeros(len(top_items) + 1, np.int32)
+    np.cumsum(filled.sum(axis=1), out=offsets[1:])
+    return pa.ListArray.from_arrays(pa.array(offsets), item_ids.take(pa.array(top_items[filled])))

@@ -1,0 +1,1 @@
+"""From events and catalogue rows to tensors: what is fitted, and where data becomes a batch."""

@@ -1,0 +1,261 @@
+"""Where data becomes a batch.
+
+The stream of a user with events e1 .. en is [start, e1, ..., en]; position p of it, read by a causal
+model, predicts what comes next. A target e(j) asks from position j - 1 (tie rule `order`), or from
+the last position strictly earlier in time (`strict`), so a tie never sees its siblings. All positions
+of a window train at once; windows that are shorter than the history length are batched together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trecs.data.log import EventLog
+from trecs.data.sequences import Sequences
+from trecs.features.items import ItemTable
+from trecs.features.spec import PAD_ROW, UNKNOWN_USER_ROW
+from trecs.features.vocabulary import Vocabulary
+
+_SHORTEST_BUCKET = 8
+
+
+@dataclass(frozen=True)
+class EventRows:
+    """Events by user in time order, as the model's rows.
+
+    Attributes:
+      item_row: int32 [E] item rows, by user and time.
+      time_s: int64 [E] UTC epoch seconds, likewise.
+      start: int64 [U + 1] offsets; user code `u` owns [start[u], start[u + 1]).
+      user_row: int32 [U] user row of each user code.
+    """
+
+    item_row: NDArray[np.int32]
+    time_s: NDArray[np.int64]
+    start: NDArray[np.int64]
+    user_row: NDArray[np.int32]
+
+
+def event_rows(
+    log: EventLog, sequences: Sequences, table: ItemTable, vocabulary: Vocabulary
+) -> EventRows:
+    """Translate a log's events into the model's rows."""
+    row_of_user = {user_id: i + 1 for i, user_id in enumerate(vocabulary.user_ids)}
+    return EventRows(
+        item_row=table.row_of_code[log.item[sequences.order]],
+        time_s=log.timestamp_s[sequences.order],
+        start=sequences.start,
+        user_row=np.array(
+            [row_of_user.get(user_id, UNKNOWN_USER_ROW) for user_id in log.user_ids], np.int32
+        ),
+    )
+
+
+def training_batches(
+    events: EventRows,
+    *,
+    strict: bool,
+    history_len: int,
+    batch_events: int,
+    seed: int,
+    epoch: int,
+    row_multiple: int = 1,
+    skip: int = 0,
+) -> Iterator[dict[str, NDArray[np.generic]]]:
+    """One epoch of training batches; every event is a target once.
+
+    The order and the cutting points of long histories depend on (seed, epoch) alone, so that a
+    resumed run sees what an uninterrupted one would have seen.
+
+    Args:
+      events: the training events.
+      strict: tie rule, see the module.
+      history_len: longest window.
+      batch_events: targets a batch, about; a batch has `batch_events / window length` rows.
+      seed, epoch: what the order depends on.
+      row_multiple: rows of a batch are padded to a multiple of this (the number of replicas).
+      skip: batches to leave out at the start.
+
+    Yields:
+      Batches to the contract `trecs.features.spec.TRAINING_FEATURES`. Weights sum to 1 over a batch.
+    """
+    rng = np.random.default_rng([seed, epoch])
+    windows = _cut_windows(events, history_len, rng)
+    plan = _plan_batches(windows.length, history_len, batch_events, rng)
+    group_start = _tie_group_starts(events) if strict else None
+    for chosen, bucket_len in plan[skip:]:
+        batch = _assemble(events, windows.take(chosen), bucket_len)
+        _add_targets(batch, events, windows.take(chosen), group_start)
+        yield _pad_rows(batch, row_multiple)
+
+
+def query_batches(
+    events: EventRows,
+    user: NDArray[np.int32],
+    history_lo: NDArray[np.int64],
+    history_hi: NDArray[np.int64],
+    request_time_s: NDArray[np.int64],
+    *,
+    history_len: int,
+    batch_rows: int,
+) -> Iterator[tuple[NDArray[np.int64], dict[str, NDArray[np.generic]]]]:
+    """Batches that ask once a row: what will the user want at the request time?
+
+    Args:
+      events: all events that histories may hold.
+      user: int32 [n] user codes.
+      history_lo, history_hi: int64 [n]; the history is events [lo, hi).
+      request_time_s: int64 [n].
+      history_len: newest events kept.
+      batch_rows: rows a batch at the full history length; shorter histories come in larger batches.
+
+    Yields:
+      Pairs of the positions (int64) of the batch's requests among the n, and a batch to the
+      contract `trecs.features.spec.QUERY_FEATURES` with one query a row.
+    """
+    num_positions = history_hi - history_lo + 1
+    length = np.minimum(num_positions, history_len)
+    windows = _Windows(user, history_lo, num_positions - length, length)
+    for chosen, bucket_len in _runs_of_one_bucket(length, history_len, batch_rows):
+        batch = _assemble(events, windows.take(chosen), bucket_len, request_time_s[chosen])
+        batch["query_position"] = (length[chosen] - 1)[:, None].astype(np.int32)
+        yield chosen, batch
+
+
+def bucket_length(length: int, history_len: int) -> int:
+    """Padded length of a window: 8, 16, 32, ... up to the history length. Few shapes, few traces."""
+    bucket = min(_SHORTEST_BUCKET, history_len)
+    while bucket < min(length, history_len):
+        bucket = min(2 * bucket, history_len)
+    return bucket
+
+
+@dataclass(frozen=True)
+class _Windows:
+    """Stream positions [begin, begin + length) of users whose first event is events[base]; [W]."""
+
+    user: NDArray[np.integer]
+    base: NDArray[np.int64]
+    begin: NDArray[np.int64]
+    length: NDArray[np.int64]
+
+    def take(self, chosen: NDArray[np.int64]) -> _Windows:
+        return _Windows(
+            self.user[chosen], self.base[chosen], self.begin[chosen], self.length[chosen]
+        )
+
+
+def _cut_windows(events: EventRows, history_len: int, rng: np.random.Generator) -> _Windows:
+    """Cut each user's targets into windows; a user with too many at a random phase, new each epoch."""
+    num_events = np.diff(events.start)
+    phase = rng.integers(1, history_len + 1, len(num_events))
+    first = np.where(num_events > history_len, phase, num_events)
+    num_windows = np.where(num_events > 0, 1 + -(-(num_events - first) // history_len), 0)
+    user = np.repeat(np.arange(len(num_events)), num_windows)
+    nth = np.arange(len(user)) - np.repeat(np.cumsum(num_windows) - num_windows, num_windows)
+    begin = np.where(nth == 0, 0, first[user] + (nth - 1) * history_len)
+    end = np.minimum(first[user] + nth * history_len, num_events[user])
+    return _Windows(user, events.start[user], begin, end - begin)
+
+
+def _plan_batches(
+    length: NDArray[np.int64], history_len: int, batch_events: int, rng: np.random.Generator
+) -> list[tuple[NDArray[np.int64], int]]:
+    """Shuffle windows into batches of one bucket each, then shuffle the batches."""
+    buckets = _buckets(length, history_len)
+    shuffled = rng.permutation(len(length))
+    batches = []
+    for bucket_len in np.unique(buckets).tolist():
+        members = shuffled[buckets[shuffled] == bucket_len]
+        rows = max(1, batch_events // bucket_len)
+        batches += [(members[i : i + rows], bucket_len) for i in range(0, len(members), rows)]
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def _runs_of_one_bucket(
+    length: NDArray[np.int64], history_len: int, batch_rows: int
+) -> Iterator[tuple[NDArray[np.int64], int]]:
+    buckets = _buckets(length, history_len)
+    for bucket_len in np.unique(buckets).tolist():
+        members = np.flatnonzero(buckets == bucket_len)
+        rows = batch_rows * history_len // bucket_len
+        for i in range(0, len(members), rows):
+            yield members[i : i + rows], bucket_len
+
+
+def _buckets(length: NDArray[np.int64], history_len: int) -> NDArray[np.int64]:
+    """Padded length of each window: 8, 16, 32, ... up to the history length; few shapes, few traces."""
+    sizes = [min(_SHORTEST_BUCKET, history_len)]
+    while sizes[-1] < history_len:
+        sizes.append(min(2 * sizes[-1], history_len))
+    return np.array(sizes)[np.searchsorted(sizes, length)]
+
+
+def _tie_group_starts(events: EventRows) -> NDArray[np.int64]:
+    """int64 [E]: offset, inside its user, of the first event of each event's second."""
+    index = np.arange(len(events.time_s))
+    base = np.repeat(events.start[:-1], np.diff(events.start))
+    opens = index == base
+    opens[1:] |= events.time_s[1:] != events.time_s[:-1]
+    return np.maximum.accumulate(np.where(opens, index, 0)) - base
+
+
+def _assemble(
+    events: EventRows,
+    windows: _Windows,
+    bucket_len: int,
+    request_time_s: NDArray[np.int64] | None = None,
+) -> dict[str, NDArray[np.generic]]:
+    """The history part of a batch; with request times, these follow the last position."""
+    column = np.arange(bucket_len)
+    valid = column < windows.length[:, None]
+    following = (windows.base + windows.begin)[:, None] + column
+    own_index = np.clip(following - 1, 0, len(events.time_s) - 1)
+    next_time_s = events.time_s[np.clip(following, 0, len(events.time_s) - 1)]
+    if request_time_s is not None:
+        next_time_s[np.arange(len(windows.length)), windows.length - 1] = request_time_s
+    # The start has no time of its own: it takes that of the first event or request.
+    is_start = (windows.begin == 0)[:, None] & (column == 0)
+    event_time_s = np.where(is_start, next_time_s, events.time_s[own_index])
+    history_row = np.where(valid & ~is_start, events.item_row[own_index], PAD_ROW)
+    return {
+        "user_row": events.user_row[windows.user],
+        "history_row": history_row.astype(np.int32),
+        "event_time_s": np.where(valid, event_time_s, 0),
+        "next_time_s": np.where(valid, next_time_s, 0),
+    }
+
+
+def _add_targets(
+    batch: dict[str, NDArray[np.generic]],
+    events: EventRows,
+    windows: _Windows,
+    group_start: NDArray[np.int64] | None,
+) -> None:
+    """Add a target to every position of the windows, in place."""
+    shape = batch["history_row"].shape
+    column = np.broadcast_to(np.arange(shape[1]), shape)
+    valid = column < windows.length[:, None]
+    event = np.clip((windows.base + windows.begin)[:, None] + column, 0, len(events.time_s) - 1)
+    position = column
+    if group_start is not None:
+        position = group_start[event] - windows.begin[:, None]
+        valid = valid & (position >= 0)
+    batch["query_position"] = np.where(valid, position, 0).astype(np.int32)
+    batch["target_row"] = np.where(valid, events.item_row[event], PAD_ROW).astype(np.int32)
+    batch["request_time_s"] = np.where(valid, events.time_s[event], 0)
+    batch["weight"] = (valid / max(valid.sum(), 1)).astype(np.float32)
+
+
+def _pad_rows(batch: dict[str, NDArray[np.generic]], multiple: int) -> dict[str, NDArray[np.generic]]:
+    """Repeat the first row with weight 0 until the rows divide among the replicas."""
+    missing = -len(batch["user_row"]) % multiple
+    if not missing:
+        return batch
+    padded = {k: np.concatenate([v, np.repeat(v[:1], missing, axis=0)]) for k, v in batch.items()}
+    padded["weight"][-missing:] = 0
+    return padded

@@ -1,0 +1,52 @@
+"""Put a retrieval model together from sizes and settings."""
+
+from __future__ import annotations
+
+import keras
+
+from trecs.config import ModelConfig
+from trecs.features.items import num_category_rows, num_id_rows
+from trecs.features.trend import NUM_TREND_FEATURES
+from trecs.features.vocabulary import Vocabulary
+from trecs.models.item_tower import ItemTower
+from trecs.models.retrieval import RetrievalModel
+from trecs.models.timestamp_tower import TimestampTower
+from trecs.models.user_tower import UserTower
+
+
+def build_model(
+    settings: ModelConfig, vocabulary: Vocabulary, dtype: keras.dtype_policies.DTypePolicy
+) -> RetrievalModel:
+    """Make the towers and the model, untrained and without data.
+
+    Args:
+      settings: the sizes and dropout rates.
+      vocabulary: says how many users, items and category values have embeddings.
+      dtype: compute and variable precision.
+    """
+    width = settings.embedding_dim
+    return RetrievalModel(
+        ItemTower(
+            num_ids=num_id_rows(vocabulary),
+            num_category_values=num_category_rows(vocabulary),
+            embedding_dim=width,
+            id_dropout=settings.item_id_dropout,
+            dtype=dtype,
+            name="item_tower",
+        ),
+        TimestampTower(units=width, season=vocabulary.season, dtype=dtype, name="timestamp_tower"),
+        UserTower(
+            num_users=len(vocabulary.user_ids) + 1,
+            num_trend_features=NUM_TREND_FEATURES,
+            embedding_dim=width,
+            num_layers=settings.num_layers,
+            num_heads=settings.num_heads,
+            dropout=settings.dropout,
+            history_len=settings.history_len,
+            user_id_dropout=settings.user_id_dropout,
+            season=vocabulary.season,
+            dtype=dtype,
+            name="user_tower",
+        ),
+        name="retrieval",
+    )

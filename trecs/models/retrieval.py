@@ -1,0 +1,193 @@
+"""The two-tower retrieval model, and the one formula by which it scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from trecs.features.items import ItemTable
+from trecs.features.trend import Trend
+from trecs.models.item_tower import ItemTower
+from trecs.models.timestamp_tower import TimestampTower
+from trecs.models.user_tower import UserTower
+
+Objective = Callable[["RetrievalModel", dict[str, tf.Tensor]], tf.Tensor]
+
+
+class ItemTensors:
+    """An item table as non-trainable variables.
+
+    A plain object: Keras neither tracks nor saves it, since the features are data that a re-index
+    may replace, and they would be the largest part of every checkpoint. Variables, not constants,
+    so that each replica has its own copy.
+
+    Args:
+      table: M rows of features.
+    """
+
+    def __init__(self, table: ItemTable) -> None:
+        self.num_rows = len(table.id_index)
+        self.num_trained = table.num_trained
+        self._columns = {
+            name: tf.Variable(getattr(table, name), trainable=False, name=f"item_{name}")
+            for name in ("id_index", "text", "categories", "release")
+        }
+
+    def rows(self, rows: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+        """Features of item rows (int32 [R]), or of all rows."""
+        if rows is None:
+            return {name: tf.convert_to_tensor(c) for name, c in self._columns.items()}
+        return {name: tf.gather(column, rows) for name, column in self._columns.items()}
+
+
+@keras.saving.register_keras_serializable("trecs")
+class RetrievalModel(keras.Model):
+    """score(u, t, i) = <q(u, t), c_i> + <w(u, t), trend_i(t)> + b_i.
+
+    Trains by its own `train_step`, to which `compile` gives an objective from `trecs.training.loss`.
+    The items and the trend are data and are given by `set_data`, before training or scoring.
+
+    Args:
+      item_tower, timestamp_tower, user_tower: the towers.
+    """
+
+    def __init__(
+        self,
+        item_tower: ItemTower,
+        timestamp_tower: TimestampTower,
+        user_tower: UserTower,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.item_tower = item_tower
+        self.timestamp_tower = timestamp_tower
+        self.user_tower = user_tower
+        self.loss_tracker = keras.metrics.Mean(name="loss")
+        self._objective: Objective | None = None
+        # In a tuple, so that neither Keras nor TensorFlow tracks it.
+        self._data: tuple[Callable[[], tuple[ItemTensors, Trend]], ...] = ()
+
+    def set_data(self, items: ItemTensors, trend: Trend) -> None:
+        """Give the model the items and the trend that it reads from now on."""
+        self._data = (lambda: (items, trend),)
+        self.train_function = None
+
+    @property
+    def items(self) -> ItemTensors:
+        """The items given by `set_data`."""
+        return self._get_data()[0]
+
+    @property
+    def trend(self) -> Trend:
+        """The trend given by `set_data`."""
+        return self._get_data()[1]
+
+    def _get_data(self) -> tuple[ItemTensors, Trend]:
+        if not self._data:
+            raise ValueError("the model has no items yet, got no call of set_data(items, trend)")
+        return self._data[0]()
+
+    def encode_items(
+        self, rows: tf.Tensor | None = None, training: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Vectors [R, D] and biases [R] of item rows (int32 [R]), or of all rows."""
+        vectors, bias = self.item_tower(self.items.rows(rows), training=training)
+        return vectors, bias
+
+    def encode_queries(
+        self, batch: dict[str, tf.Tensor], history: tf.Tensor, training: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Queries [batch, query, D] and trend weights [batch, query, K].
+
+        Args:
+          batch: the contract `trecs.features.spec.QUERY_FEATURES`; more is ignored.
+          history: [batch, history, D], item vectors of `history_row`.
+          training: whether dropout acts.
+        """
+        times = {name: batch[name] for name in ("event_time_s", "next_time_s")}
+        states = self.timestamp_tower(times)
+        inputs = {
+            "history": history,
+            "time_states": states,
+            "user_row": batch["user_row"],
+            "query_position": batch["query_position"],
+            **times,
+        }
+        query, trend_weight = self.user_tower(inputs, training=training)
+        return query, trend_weight
+
+    def call(
+        self, batch: dict[str, tf.Tensor], training: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Encode the queries of a batch with the items of `set_data`; as `encode_queries`."""
+        vectors, _ = self.encode_items(training=training)
+        history = tf.gather(vectors, batch["history_row"])
+        return self.encode_queries(batch, history, training=training)
+
+    def compile(self, optimizer: keras.Optimizer, objective: Objective, **kwargs: Any) -> None:
+        """Configure training.
+
+        Args:
+          optimizer: a Keras 3 optimizer, without clipping: Keras clips before it sums over replicas.
+          objective: maps (model, batch) to this replica's share of the loss; shares add up to it.
+        """
+        super().compile(optimizer=optimizer, **kwargs)
+        self._objective = objective
+
+    def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One step. The shares of the loss, and so the gradients, add up over replicas."""
+        if self._objective is None:
+            raise ValueError(f"compile the model with an objective first, got {self._objective}")
+        with tf.GradientTape() as tape:
+            share = self._objective(self, batch)
+        weights = self.trainable_weights
+        gradients = tape.gradient(share, weights)
+        self.optimizer.apply_gradients(
+            (g, w) for g, w in zip(gradients, weights, strict=True) if g is not None
+        )
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        self.loss_tracker.update_state(share * replicas)
+        return {"loss": self.loss_tracker.result()}
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The training loss, reset by Keras at each epoch's start."""
+        return [self.loss_tracker]
+
+    def get_config(self) -> dict[str, Any]:
+        """The towers, serialised."""
+        towers = ("item_tower", "timestamp_tower", "user_tower")
+        return {
+            **super().get_config(),
+            **{t: keras.saving.serialize_keras_object(getattr(self, t)) for t in towers},
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> RetrievalModel:
+        """Rebuild from `get_config`."""
+        config = dict(config)
+        for tower in ("item_tower", "timestamp_tower", "user_tower"):
+            config[tower] = keras.saving.deserialize_keras_object(config[tower])
+        return cls(**config)
+
+
+def score(
+    query: tf.Tensor, trend_weight: tf.Tensor, vectors: tf.Tensor, bias: tf.Tensor, trend: tf.Tensor
+) -> tf.Tensor:
+    """<query, c> + <trend weight, trend> + b, in float32.
+
+    Args:
+      query: [P, D].
+      trend_weight: [P, K].
+      vectors, bias: [M, D] and [M].
+      trend: float32 [P, K, M], the trend of each candidate as of each query.
+
+    Returns:
+      float32 [P, M].
+    """
+    match = tf.cast(tf.matmul(query, vectors, transpose_b=True), tf.float32)
+    crowd = tf.einsum("pk,pkm->pm", tf.cast(trend_weight, tf.float32), trend)
+    return match + crowd + tf.cast(bias, tf.float32)

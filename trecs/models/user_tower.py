@@ -1,0 +1,151 @@
+"""User tower: a Transformer decoder fuses the history, the time states, the user and the request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import keras_nlp
+import tensorflow as tf
+
+from trecs.features.time import NUM_REQUEST_FEATURES, request_features
+
+
+@keras.saving.register_keras_serializable("trecs")
+class UserTower(keras.layers.Layer):
+    """Queries from histories.
+
+    keras-nlp Transformer decoder layers over the item vectors of the history: causal self-attention
+    over events, and cross-attention to the timestamp tower's states under the same causal mask (an
+    unmasked one would leak the future). The user's id embedding is added, and the request time gates
+    the result.
+
+    Args:
+      num_users: rows of the user embedding, row 0 (unknown user) included.
+      num_trend_features: K, outputs that weigh the trend.
+      embedding_dim: D.
+      num_layers, num_heads, dropout: of the decoder.
+      history_len: longest history, for the position embedding.
+      user_id_dropout: share of users hidden in a training step.
+      season: whether the time of the year is a feature of the request.
+    """
+
+    def __init__(
+        self,
+        num_users: int,
+        num_trend_features: int,
+        embedding_dim: int,
+        num_layers: int,
+        num_heads: int,
+        dropout: float,
+        history_len: int,
+        user_id_dropout: float,
+        season: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self._arguments = {
+            "num_users": num_users,
+            "num_trend_features": num_trend_features,
+            "embedding_dim": embedding_dim,
+            "num_layers": num_layers,
+            "num_heads": num_heads,
+            "dropout": dropout,
+            "history_len": history_len,
+            "user_id_dropout": user_id_dropout,
+            "season": season,
+        }
+        dtype = self.dtype_policy
+        self.season = season
+        self.user_id_dropout = user_id_dropout
+        self.position = keras_nlp.layers.PositionEmbedding(history_len, dtype=dtype)
+        self.input_norm = keras.layers.LayerNormalization(dtype=dtype)
+        self.input_dropout = keras.layers.Dropout(dropout, dtype=dtype)
+        self.decoders = [
+            keras_nlp.layers.TransformerDecoder(
+                intermediate_dim=4 * embedding_dim,
+                num_heads=num_heads,
+                dropout=dropout,
+                activation="gelu",
+                normalize_first=True,
+                dtype=dtype,
+                name=f"decoder_{i}",
+            )
+            for i in range(num_layers)
+        ]
+        self.user_embedding = keras.layers.Embedding(
+            num_users, embedding_dim, embeddings_initializer="zeros", dtype=dtype
+        )
+        self.output_norm = keras.layers.LayerNormalization(dtype=dtype)
+        self.gate = keras.layers.Dense(embedding_dim, activation="sigmoid", dtype=dtype)
+        self.query = keras.layers.Dense(embedding_dim, dtype=dtype)
+        self.trend_weight = keras.layers.Dense(
+            num_trend_features,
+            kernel_initializer="zeros",
+            # Starts as "popular lately": the sum of the log counts, times a quarter each.
+            bias_initializer=keras.initializers.Constant(0.25),
+            dtype=dtype,
+        )
+        self.seed_generator = keras.random.SeedGenerator()
+
+    def build(self, input_shape: dict[str, tuple[int | None, ...]]) -> None:
+        """Create the weights; `input_shape` as the inputs of `call`."""
+        history = input_shape["history"]
+        width = history[-1]
+        self.position.build(history)
+        self.input_norm.build(history)
+        for decoder in self.decoders:
+            decoder.build(history, input_shape["time_states"])
+        self.user_embedding.build(input_shape["user_row"])
+        self.output_norm.build(history)
+        request = (None, None, NUM_REQUEST_FEATURES + input_shape["time_states"][-1])
+        self.gate.build(request)
+        self.query.build(history)
+        self.trend_weight.build((None, None, width + request[-1]))
+        self.built = True
+
+    def call(
+        self, inputs: dict[str, tf.Tensor], training: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Encode queries.
+
+        Args:
+          inputs: `history` [batch, history, D] item vectors; `time_states` [batch, history, D];
+            `user_row` int32 [batch]; `event_time_s`, `next_time_s` int64 [batch, history];
+            `query_position` int32 [batch, query].
+          training: whether dropout acts.
+
+        Returns:
+          Queries [batch, query, D] and trend weights [batch, query, K] in the compute dtype.
+        """
+        history, states = inputs["history"], inputs["time_states"]
+        x = self.input_norm(history + self.position(history))
+        x = self.input_dropout(x, training=training)
+        causal = _causal_mask(history)
+        for decoder in self.decoders:
+            x = decoder(x, states, encoder_attention_mask=causal, training=training)
+        x += self._user(inputs["user_row"], training)[:, None]
+        request = request_features(inputs["event_time_s"], inputs["next_time_s"], self.season)
+        request = tf.concat([tf.cast(request, states.dtype), states], axis=-1)
+        position = inputs["query_position"]
+        x = tf.gather(self.output_norm(x), position, batch_dims=1)
+        request = tf.gather(request, position, batch_dims=1)
+        query = self.query(x) * (2 * self.gate(request))
+        return query, self.trend_weight(tf.concat([x, request], axis=-1))
+
+    def _user(self, user_row: tf.Tensor, training: bool) -> tf.Tensor:
+        if training and self.user_id_dropout:
+            keep = keras.random.uniform(tf.shape(user_row), seed=self.seed_generator)
+            user_row = tf.where(keep >= self.user_id_dropout, user_row, 0)
+        return self.user_embedding(user_row)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the constructor."""
+        return {**super().get_config(), **self._arguments}
+
+
+def _causal_mask(sequence: tf.Tensor) -> tf.Tensor:
+    """bool [batch, history, history], true where the second position is not after the first."""
+    batch, length = tf.shape(sequence)[0], tf.shape(sequence)[1]
+    position = tf.range(length)
+    return tf.tile((position[None] <= position[:, None])[None], [batch, 1, 1])

@@ -1,0 +1,1 @@
+"""keras-nlp BERT for item texts."""

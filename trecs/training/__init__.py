@@ -1,0 +1,1 @@
+"""The loss, the devices and the training loop."""

@@ -1,0 +1,51 @@
+"""Devices: one function from a name to a strategy, and what precision to compute in."""
+
+from __future__ import annotations
+
+import os
+
+import keras
+import tensorflow as tf
+
+from trecs.errors import ConfigError
+
+
+def make_strategy(name: str) -> tf.distribute.Strategy:
+    """Make the distribution strategy of a name.
+
+    Args:
+      name: `auto`: mirrored where TensorFlow sees several GPUs, else one device. `mirrored`: a
+        replica on each GPU, or on each logical CPU where there is no GPU. `one-device`: the first
+        GPU, or the CPU. `multi-worker`: mirrored over the machines of the TF_CONFIG variable.
+
+    Raises:
+      ConfigError: an unknown name, or `multi-worker` without TF_CONFIG.
+    """
+    gpus = tf.config.list_logical_devices("GPU")
+    devices = [d.name for d in gpus or tf.config.list_logical_devices("CPU")]
+    if name == "auto":
+        name = "mirrored" if len(gpus) > 1 else "one-device"
+    if name == "mirrored":
+        return tf.distribute.MirroredStrategy(devices)
+    if name == "one-device":
+        return tf.distribute.OneDeviceStrategy(devices[0])
+    if name == "multi-worker":
+        if not os.environ.get("TF_CONFIG"):
+            raise ConfigError(
+                "the multi-worker strategy needs the variable TF_CONFIG, which names the machines"
+                " and this one's place among them, got none; on one machine use 'mirrored'"
+            )
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    raise ConfigError(
+        f"the strategy must be auto, mirrored, one-device or multi-worker, got {name!r}"
+    )
+
+
+def dtype_policy(precision: str) -> keras.dtype_policies.DTypePolicy:
+    """The Keras policy of `float32`, `bfloat16` (mixed) or `auto` (bfloat16 on GPUs)."""
+    if precision == "auto":
+        precision = "bfloat16" if tf.config.list_logical_devices("GPU") else "float32"
+    names = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+    if precision not in names:
+        raise ConfigError(f"the precision must be auto, float32 or bfloat16, got {precision!r}")
+    return keras.dtype_policies.DTypePolicy(names[precision])
