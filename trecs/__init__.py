@@ -21,7 +21,7 @@ _API = {
     "Config": "trecs.config",
     "load_config": "trecs.config",
     "Dataset": "trecs.data.dataset",
-    "Run": "trecs.api",
+    "Run": "trecs.run",
     "evaluate": "trecs.api",
     "export": "trecs.api",
     "load_data": "trecs.api",

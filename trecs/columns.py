@@ -110,6 +110,21 @@ def find_columns(
     )
 
 
+def find_history_columns(names: Sequence[str]) -> dict[str, str]:
+    """The item and the time column, by role, of a file that holds one user's events.
+
+    Raises:
+        DataError: with all problems, if one is missing or ambiguous.
+    """
+    problems = Problems()
+    found = {
+        role: _find(names, role, _EVENT_ALIASES[role], None, True, problems) or ""
+        for role in (ITEM_ID, TIMESTAMP)
+    }
+    problems.raise_if_any(DataError, "the columns of the history cannot be told")
+    return found
+
+
 def match_columns(
     names: Sequence[str], overrides: Mapping[str, str | None], problems: Problems
 ) -> dict[str, str | None]:
@@ -156,7 +171,7 @@ def match_item_columns(
     texts = _named(free, "text_columns", text_columns, problems)
     categories = _named(free, "category_columns", category_columns, problems)
     release = next(iter(_known(free, _RELEASE_NAMES)), None)
-    titles = _known(texts or free, _TITLE_NAMES)
+    titles = _known(free, _TITLE_NAMES)
     free = [name for name in free if name not in {release, *(texts or ()), *(categories or ())}]
     # A file of categories alone may call them anything, so what was named is not searched again.
     if texts is None:

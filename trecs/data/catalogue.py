@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from trecs.columns import ItemColumns, match_item_columns
+from trecs.columns import ItemColumns, base_name, match_item_columns
 from trecs.data.ids import missing, to_ids
 from trecs.data.item_content import (
     guess,
@@ -22,7 +22,7 @@ from trecs.data.item_content import (
     to_texts,
 )
 from trecs.data.rows import ROWS_NOTE, first_rows, share
-from trecs.data.tables import read_table
+from trecs.data.tables import named_columns, read_table
 from trecs.errors import DataError, Problems
 
 
@@ -90,7 +90,7 @@ def catalogue_from_frame(
 ) -> tuple[Catalogue, list[str]]:
     """Like `read_catalogue`, from a frame, which stays as it is; its index does not matter."""
     return _build(
-        frame,
+        named_columns(frame),
         "the frame is no usable items table",
         item_column=item_column,
         text_columns=text_columns,
@@ -108,7 +108,7 @@ def _build(
 ) -> tuple[Catalogue, list[str]]:
     problems = Problems()
     columns = match_item_columns(
-        [str(name) for name in frame.columns],
+        list(frame.columns),
         problems,
         item_column=item_column,
         text_columns=text_columns,
@@ -129,7 +129,7 @@ def _build(
         item_ids=to_objects(ids),
         titles=join_texts([] if titles is None else [titles], len(frame)),
         texts=join_texts(list(texts.values()), len(frame)),
-        categories={name: values for name, (values, _) in categories.items()},
+        categories={base_name(name): values for name, (values, _) in categories.items()},
         release_time_s=to_release_s(frame[columns.release]) if columns.release else None,
     )
     separators = {name: separator for name, (_, separator) in categories.items()}
@@ -141,7 +141,8 @@ def _unique_ids(frame: pd.DataFrame, name: str, problems: Problems) -> pa.Array:
     if not name:
         return pa.array([], type=pa.large_string())
     ids = to_ids(frame[name], problems)
-    repeated = pd.Series(ids.to_numpy(zero_copy_only=False)).duplicated().to_numpy() & ~missing(ids)
+    absent = missing(pa.chunked_array([ids]))
+    repeated = pd.Series(to_objects(ids)).duplicated().to_numpy() & ~absent
     if repeated.any():
         problems.add(
             f"{share(repeated)} rows repeat an item id in '{name}' ({first_rows(repeated, ids)}); "
@@ -171,7 +172,7 @@ def _with_guesses(
 
 def _report(catalogue: Catalogue, columns: ItemColumns, separators: dict[str, str]) -> list[str]:
     categories = [
-        f"'{name}'" + (f" (split on {separator})" if separator else "")
+        f"'{name}'" + (f" (split on {separator!r})" if separator else "")
         for name, separator in separators.items()
     ]
     parts = [

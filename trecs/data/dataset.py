@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from trecs.data.catalogue import Catalogue, read_catalogue
 from trecs.data.log import EventLog, read_log
-from trecs.data.rows import first_of
+from trecs.data.rows import count, first_of
 from trecs.data.store import is_items_form, open_items, open_log, write_items, write_log
 from trecs.data.tables import column_names
 from trecs.errors import DataError, Problems, UsageError
@@ -77,31 +77,13 @@ def load_dataset(
     path, items = _paths(Path(path), items)
     if items is not None and _is_saved(path, items):
         dataset = open_dataset(path.parent)
-        return dataset, [f"{dataset.log.num_events:,} events and {dataset.num_items:,} items"]
-    errors, lines = [], []
-    log = catalogue = None
-    try:
-        log, log_lines = read_log(path, **log_columns)
-        lines += log_lines
-    except DataError as error:
-        errors.append(str(error))
-    try:
-        if items is not None:
-            catalogue, item_lines = read_catalogue(
-                items,
-                item_column=_shared_column(items, log_columns.get("item_column")),
-                text_columns=text_columns,
-                category_columns=category_columns,
-            )
-            lines += item_lines
-    except DataError as error:
-        errors.append(str(error))
-    if log is None or errors:
-        raise DataError("\n".join(errors))
+        return dataset, [dataset.log.summary()]
+    item_settings = {"text_columns": text_columns, "category_columns": category_columns}
+    log, catalogue, lines = _read_both(path, items, log_columns, item_settings)
     dataset = align(log, catalogue)
     problems = Problems()
     _check_size(log, problems)
-    if items is not None:
+    if catalogue is not None:
         lines += _check_match(dataset, catalogue, problems)
     problems.raise_if_any(DataError, f"{path} cannot be learnt from")
     return dataset, lines
@@ -194,6 +176,32 @@ def _is_saved(events: Path, items: Path) -> bool:
     )
 
 
+def _read_both(
+    path: Path,
+    items: Path | None,
+    log_columns: dict[str, str | None],
+    item_settings: dict[str, Sequence[str] | None],
+) -> tuple[EventLog, Catalogue | None, list[str]]:
+    """Reads both files, so that one error tells the problems of both."""
+    errors: list[str] = []
+    lines: list[str] = []
+    log = catalogue = None
+    try:
+        log, lines = read_log(path, **log_columns)
+    except DataError as error:
+        errors.append(str(error))
+    try:
+        if items is not None:
+            item_column = _shared_column(items, log_columns.get("item_column"))
+            catalogue, more = read_catalogue(items, item_column=item_column, **item_settings)
+            lines += more
+    except DataError as error:
+        errors.append(str(error))
+    if log is None or errors:
+        raise DataError("\n".join(errors))
+    return log, catalogue, lines
+
+
 def _shared_column(items: Path, item_column: str | None) -> str | None:
     """The log's item column, if the items file has it too."""
     return item_column if item_column and item_column in column_names(items) else None
@@ -207,23 +215,24 @@ def _rows(values: NDArray[Any], row: NDArray[np.int64], unknown: object) -> NDAr
 
 def _check_size(log: EventLog, problems: Problems) -> None:
     """A log of one user, item or second has nothing to tell apart."""
-    counts = {
-        "users": log.num_users,
-        "items": log.num_items,
-        "different times": len(np.unique(log.timestamp_s)),
+    numbers = {
+        "user": log.num_users,
+        "item": log.num_items,
+        "different time": len(np.unique(log.timestamp_s)),
     }
-    for what, count in counts.items():
-        if count < 2:
+    verb = "has" if log.num_events == 1 else "have"
+    for noun, number in numbers.items():
+        if number < 2:
             problems.add(
-                f"its {log.num_events:,} events have {count} {what}, but 2 at least are needed; "
-                "use a longer log, or check which columns were taken."
+                f"its {count(log.num_events, 'event')} {verb} {count(number, noun)}, but 2 at "
+                "least are needed; use a longer log, or check which columns were taken."
             )
 
 
-def _check_match(dataset: Dataset, catalogue: Catalogue | None, problems: Problems) -> list[str]:
+def _check_match(dataset: Dataset, catalogue: Catalogue, problems: Problems) -> list[str]:
     """Lines on items without a row in the items file; a problem if most events are of such."""
     log, unlisted = dataset.log, ~dataset.listed
-    if catalogue is None or not unlisted.any():
+    if not unlisted.any():
         return []
     share = float(unlisted[log.item].mean())
     without = first_of(list(log.item_ids[unlisted]))
@@ -234,6 +243,6 @@ def _check_match(dataset: Dataset, catalogue: Catalogue | None, problems: Proble
             "name the item column of both files (--item-column), or give the right items file."
         )
     return [
-        f"warning: {int(unlisted.sum()):,} items ({share:.1%} of the events) have no row in the "
-        f"items file: {without}"
+        f"warning: {count(int(unlisted.sum()), 'item')} ({share:.1%} of the events) without a row "
+        f"in the items file: {without}"
     ]

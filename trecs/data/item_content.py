@@ -13,12 +13,15 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from trecs.data.ids import MISSING_WORDS, arrow_column, is_text
-from trecs.data.time_units import tell_unit
-from trecs.data.timestamps import UNITS, parse_iso
+from trecs.data.time_units import UNITS, tell_unit
+from trecs.data.timestamps import parse_iso
 from trecs.errors import Problems
 
 # Singular names such as "brand" may hold a comma inside one value ("Warner Bros., Inc.").
 _COMMA_LISTS = ("genre", "genres", "tag", "tags", "categories", "keywords", "topics")
+
+# The type that RecBole's headers give to space-separated values.
+_RECBOLE_LIST = ":token_seq"
 
 _TEXT_WORDS = 3
 """Mean number of words from which a column of mostly different strings is text."""
@@ -29,7 +32,7 @@ _YEARS = (1000, 2999)
 def to_texts(values: pd.Series[Any], problems: Problems) -> pa.Array:
     """The values as an Arrow array of strings [items]; "" for null; lists joined by spaces."""
     try:
-        column = arrow_column(values)
+        column = _column(values)
         if _is_list(column):
             column = pc.binary_join(column.cast(pa.list_(pa.string())), " ")
         text = pc.fill_null(column.cast(pa.large_string()), "")
@@ -63,7 +66,7 @@ def to_categories(
     Lists are taken as they are. Strings are split on | where the column holds one, else on ;, else,
     in columns such as "genres" and "tags", on commas.
     """
-    column = arrow_column(values)
+    column = _column(values)
     if _is_list(column):
         rows = [[str(value) for value in row or () if value] for row in column.to_pylist()]
         return tuple(map(tuple, rows)), ""
@@ -79,7 +82,7 @@ def to_release_s(values: pd.Series[Any]) -> NDArray[np.float64]:
 
     A year is its 1 January. Unlike an event, an item may be of before 1970 or of the future.
     """
-    column = arrow_column(values)
+    column = _column(values)
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         column = column.cast(pa.timestamp("s"), safe=False).cast(pa.int64())
         return np.asarray(column.cast(pa.float64()).to_numpy())
@@ -104,7 +107,7 @@ def guess(values: pd.Series[Any]) -> str:
     Text: mostly different strings of three words or more. Category: lists, or strings of which at
     least half are repeats.
     """
-    column = arrow_column(values)
+    column = _column(values)
     if _is_list(column):
         return "category"
     if not is_text(column):
@@ -120,12 +123,23 @@ def guess(values: pd.Series[Any]) -> str:
     return "category" if distinct <= min(_MOST_CATEGORIES, len(filled) / 2) else ""
 
 
+def _column(values: pd.Series[Any]) -> pa.ChunkedArray:
+    """The column in Arrow; values of several types become their text."""
+    try:
+        return arrow_column(values)
+    except pa.ArrowException:
+        texts = [None if value is None or value is pd.NA else str(value) for value in values]
+        return pa.chunked_array([texts], type=pa.large_string())
+
+
 def _is_list(column: pa.ChunkedArray) -> bool:
     return bool(pa.types.is_list(column.type) or pa.types.is_large_list(column.type))
 
 
 def _separator(strings: pa.Array, name: str) -> str:
-    candidates = "|;," if name.split(":")[0].lower() in _COMMA_LISTS else "|;"
+    if name.endswith(_RECBOLE_LIST):
+        return " "
+    candidates = "|;," if name.lower() in _COMMA_LISTS else "|;"
     for separator in candidates:
         if pc.any(pc.match_substring(strings, separator)).as_py():
             return separator

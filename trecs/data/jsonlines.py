@@ -71,7 +71,7 @@ def _parse(path: Path, number: int, line: bytes) -> dict[str, object]:
             "convert it with: jq -c '.[]'"
         )
     try:
-        value = json.loads(line)
+        value = json.loads(line.strip())
     except ValueError as error:
         raise DataError(
             f"line {number} of {path} is no JSON object ({error}): {text!r}; "

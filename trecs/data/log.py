@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from trecs.columns import ITEM_ID, RATING, TIMESTAMP, USER_ID, match_columns
 from trecs.data.ids import to_ids
 from trecs.data.ratings import read_ratings
-from trecs.data.rows import ROWS_NOTE
-from trecs.data.tables import column_names, read_table
+from trecs.data.rows import ROWS_NOTE, count
+from trecs.data.tables import column_names, named_columns, read_table
 from trecs.data.timestamps import Times, iso, read_times
 from trecs.errors import DataError, Problems
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class EventLog:
     """E events of U users on I items, in time order; events of one second keep their input order.
 
@@ -79,6 +79,17 @@ class EventLog:
     def num_items(self) -> int:
         """The number of item ids, I, with or without an event."""
         return len(self.item_ids)
+
+    def summary(self) -> str:
+        """One line: the counts, and the first and the last time."""
+        parts = [count(self.num_events, "event"), count(self.num_users, "user")]
+        text = f"{parts[0]} of {parts[1]} and {count(self.num_items, 'item')}"
+        if self.num_events == 0:
+            return text
+        return f"{text}, {iso(int(self.timestamp_s[0]))} to {iso(int(self.timestamp_s[-1]))}"
+
+    def __repr__(self) -> str:
+        return f"EventLog({self.summary()})"
 
     def select(self, which: NDArray[np.bool_] | NDArray[np.int64] | slice) -> EventLog:
         """The events of a mask [E], an ascending index or a slice, with the same ids and codes."""
@@ -143,7 +154,8 @@ def log_from_frame(
     """
     overrides = _by_role(user_column, item_column, timestamp_column, rating_column)
     problems = Problems()
-    columns = match_columns([str(name) for name in frame.columns], overrides, problems)
+    frame = named_columns(frame)
+    columns = match_columns(list(frame.columns), overrides, problems)
     return _build(frame, columns, timestamp_unit, problems, "the frame is no usable event log")
 
 
@@ -222,13 +234,13 @@ def _report(
 ) -> list[str]:
     taken = [f"{role} from '{name}'" for role, name in columns.items() if name]
     lines = [
-        f"{log.num_events:,} events of {log.num_users:,} users and {log.num_items:,} items, "
-        f"{iso(int(log.timestamp_s[0]))} to {iso(int(log.timestamp_s[-1]))}",
+        log.summary(),
         f"columns: {', '.join(taken)}{'' if log.rating is not None else ', no rating'}; "
         f"times: {times.how}",
     ]
     if num_duplicates := num_rows - log.num_events:
         lines.append(
-            f"{num_duplicates:,} duplicate rows dropped (same user, item and second as an earlier row)"
+            f"{count(num_duplicates, 'duplicate row')} dropped: "
+            "same user, item and second as an earlier row"
         )
     return lines

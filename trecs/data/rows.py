@@ -16,6 +16,11 @@ _SHOWN = 3
 _WIDEST = 40
 
 
+def count(number: int, noun: str) -> str:
+    """The number and its noun, with an s where it is not one: `count(2, "user")` is "2 users"."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
 def share(mask: NDArray[np.bool_]) -> str:
     """How many of the mask's rows are meant: "2 of 1,000"."""
     return f"{int(mask.sum()):,} of {len(mask):,}"

@@ -59,13 +59,18 @@ def _items(products: pa.Table) -> pa.Table:
         ITEM_ID: products[_ITEM],
         "title": [joined([_narrowest(row), row["package_size"]], ", ") for row in rows],
         "description": [
-            joined([row["product_category"], row["department"], f"{row['brand']} brand"])
+            joined([row["product_category"], row["department"], _brand(row["brand"])])
             for row in rows
         ],
     }
     for name in _CATEGORY_COLUMNS:
         columns[name] = [[row[name]] if row[name] else [] for row in rows]
     return in_form(columns)
+
+
+def _brand(name: str | None) -> str | None:
+    """Whose brand it is, in words that a text model can read."""
+    return f"{name} brand" if name else None
 
 
 def _narrowest(row: dict[str, str | None]) -> str | None:

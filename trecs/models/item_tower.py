@@ -49,11 +49,13 @@ class ItemTower(keras.layers.Layer):
             embeddings_initializer="zeros",
             dtype=self.dtype_policy,
         )
+        # Text vectors come with mean square 1; vectors start with mean square 1 / D, as the ids'.
+        small = keras.initializers.VarianceScaling(1 / embedding_dim, "fan_in")
         self.text_projection = keras.layers.Dense(
-            embedding_dim, use_bias=False, dtype=self.dtype_policy
+            embedding_dim, use_bias=False, kernel_initializer=small, dtype=self.dtype_policy
         )
         self.release_projection = keras.layers.Dense(
-            embedding_dim, use_bias=False, dtype=self.dtype_policy
+            embedding_dim, use_bias=False, kernel_initializer="zeros", dtype=self.dtype_policy
         )
         self.seed_generator = keras.random.SeedGenerator()
 

@@ -42,6 +42,11 @@ class BatchPlan:
     seed: int
     num_replicas: int = 1
 
+    @property
+    def num_batches(self) -> int:
+        """Batches of the first epoch; later ones differ by the cutting of long histories."""
+        return sum(1 for _ in self.batches(0))
+
     def batches(self, epoch: int, skip: int = 0) -> Iterator[dict[str, NDArray[np.generic]]]:
         """The batches of an epoch, from number `skip` on."""
         return training_batches(

@@ -1,0 +1,131 @@
+"""What an items file says of its items, by the names of its columns and by their content."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from trecs.data.catalogue import catalogue_from_frame, read_catalogue
+from trecs.errors import DataError
+
+
+def test_texts_titles_and_categories_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "items.csv"
+    path.write_text(
+        "item_id,title,genres,description,price\n"
+        '007,GoldenEye,Action|Thriller,"A spy, a satellite.",9.5\n'
+        "8,,,,\n"
+    )
+    catalogue, lines = read_catalogue(path)
+    assert catalogue.item_ids.tolist() == ["007", "8"]
+    assert catalogue.titles.tolist() == ["GoldenEye", ""]
+    assert catalogue.texts.tolist() == ["GoldenEye. A spy, a satellite.", ""]
+    assert catalogue.categories == {"genres": (("Action", "Thriller"), ())}
+    assert catalogue.release_time_s is None
+    assert lines == [
+        "2 items in the items file, 1 of them with text",
+        "item columns: item_id from 'item_id'; text from 'title', 'description'; "
+        "titles from 'title'; categories from 'genres' (split on '|'); left out 'price'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("genres", "Drama|War", ("Drama", "War")),
+        ("genres", "Drama; War", ("Drama", "War")),
+        ("genres", "Drama, War", ("Drama", "War")),
+        ("genres", "['Drama', 'War']", ("Drama", "War")),
+        ("brand", "Warner Bros., Inc.", ("Warner Bros., Inc.",)),
+        ("class:token_seq", "Drama War", ("Drama", "War")),
+        ("genres", ["Drama", "War"], ("Drama", "War")),
+        ("type", 3, ("3",)),
+        ("genres", "nan", ()),
+    ],
+)
+def test_categories_are_split(name: str, value: object, expected: tuple[str, ...]) -> None:
+    catalogue, _ = catalogue_from_frame(pd.DataFrame({"item_id": ["a"], name: [value]}))
+    assert catalogue.categories == {name.split(":")[0]: (expected,)}
+
+
+def test_unknown_columns_are_sorted_by_content() -> None:
+    items = pd.DataFrame(
+        {
+            "sku": ["a", "b", "c", "d"],
+            "blurb": [
+                "one fine red hat",
+                "two blue wool socks",
+                "a green silk tie",
+                "old grey cap",
+            ],
+            "shelf": ["north", "north", "south", "south"],
+            "picture": ["http://x/1", "http://x/2", "http://x/3", "http://x/4"],
+            "price": ["1.5", "1.5", "2", "2"],
+        }
+    )
+    catalogue, lines = catalogue_from_frame(items)
+    assert catalogue.texts[0] == "one fine red hat"
+    assert catalogue.titles[0] == "one fine red hat"
+    assert catalogue.categories == {"shelf": (("north",), ("north",), ("south",), ("south",))}
+    assert "left out 'picture', 'price'" in lines[1]
+
+
+def test_named_columns_are_the_only_ones_taken() -> None:
+    items = pd.DataFrame(
+        {"item_id": ["a", "b"], "title": ["A", "B"], "note": ["x", "y"], "mood": ["sad", "sad"]}
+    )
+    catalogue, _ = catalogue_from_frame(items, text_columns=["note"], category_columns=["mood"])
+    assert catalogue.texts.tolist() == ["x", "y"]
+    assert catalogue.titles.tolist() == ["A", "B"]
+    assert list(catalogue.categories) == ["mood"]
+
+
+def test_none_takes_neither_texts_nor_categories() -> None:
+    items = pd.DataFrame({"item_id": ["a"], "title": ["A"], "genres": ["x"]})
+    catalogue, _ = catalogue_from_frame(items, text_columns=["none"], category_columns=["none"])
+    assert catalogue.texts.tolist() == [""]
+    assert catalogue.titles.tolist() == ["A"]
+    assert catalogue.categories == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("1971", 365 * 86_400.0),
+        (1969, -365 * 86_400.0),
+        ("1971.0", 365 * 86_400.0),
+        ("1970-01-02", 86_400.0),
+        (pd.Timestamp("1970-01-02"), 86_400.0),
+        (893_286_638_000, 893_286_638.0),
+        ("soon", np.nan),
+        (None, np.nan),
+    ],
+)
+def test_release_times(value: object, expected: float) -> None:
+    items = pd.DataFrame({"item_id": ["a", "b"], "release_date": [value, value]})
+    catalogue, lines = catalogue_from_frame(items)
+    assert catalogue.release_time_s is not None
+    np.testing.assert_array_equal(catalogue.release_time_s, [expected, expected])
+    unknown = "2 items have no readable release time in 'release_date'"
+    assert (unknown in lines) == np.isnan(expected)
+
+
+def test_integer_ids_become_strings() -> None:
+    catalogue, _ = catalogue_from_frame(pd.DataFrame({"id": [12, 7], "title": ["A", "B"]}))
+    assert catalogue.item_ids.tolist() == ["12", "7"]
+
+
+def test_the_input_frame_stays_as_it_is() -> None:
+    items = pd.DataFrame({"id": [12, 7], "title": ["A", None], "genres": ["x|y", None]})
+    before = items.copy(deep=True)
+    catalogue_from_frame(items)
+    pd.testing.assert_frame_equal(items, before)
+
+
+def test_a_text_column_that_cannot_be_text_is_a_problem() -> None:
+    items = pd.DataFrame({"id": ["a"], "title": [{"en": "A"}]})
+    with pytest.raises(DataError, match=r"the column 'title' is of type .*, not text; drop it"):
+        catalogue_from_frame(items)

@@ -1,0 +1,278 @@
+"""What trecs does, as functions: load data, train, evaluate, export. The command line calls these."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+import trecs
+from trecs.config import Config
+from trecs.data.dataset import Dataset, load_dataset
+from trecs.data.log import events_frame
+from trecs.data.sources import data_set, fetch
+from trecs.errors import UsageError
+from trecs.evaluation.baselines import default_baselines
+from trecs.evaluation.metrics import ndcg
+from trecs.evaluation.protocol import evaluate as run_protocol
+from trecs.evaluation.report import to_json, write_predictions
+from trecs.models.retrieval import Objective, RetrievalModel
+from trecs.run import WEIGHTS, Run
+from trecs.serving.export import write_extras, write_version
+from trecs.serving.index import ExactIndex
+from trecs.serving.module import RecommenderModule
+from trecs.features.spec import FIRST_ITEM_ROW
+from trecs.training.loss import FullSoftmax, SampledSoftmax
+from trecs.training.strategy import make_strategy
+from trecs.training.trainer import BatchPlan, StoppingRule, fit
+from trecs.training.wandb_logger import WandbLogger
+
+_VALIDATION_SEED = 0
+
+
+def load_data(
+    source: str | Path,
+    items: str | Path | None = None,
+    config: Config | None = None,
+) -> tuple[Dataset, list[str]]:
+    """Load a known data set by name, or the user's own files.
+
+    Args:
+      source: a name that `trecs fetch` knows, fetched if need be, or the path of an event log.
+      items: path of the items file, with a path.
+      config: its `data` section names columns.
+
+    Returns:
+      The data set and lines that say what was taken.
+
+    Raises:
+      DataError: the files are not usable; FetchError: the data set cannot be had.
+      UsageError: neither a path nor a known name.
+    """
+    settings = (config or Config()).data
+    path = Path(source)
+    if not path.exists() and items is None and _is_name(str(source)):
+        path = fetch(data_set(str(source)).name)
+    return load_dataset(
+        path,
+        items,
+        text_columns=settings.text_columns or None,
+        category_columns=settings.category_columns or None,
+        user_column=settings.user_column or None,
+        item_column=settings.item_column or None,
+        timestamp_column=settings.timestamp_column or None,
+        rating_column=settings.rating_column or None,
+        timestamp_unit=settings.timestamp_unit or None,
+    )
+
+
+def train(
+    dataset: Dataset,
+    out: str | Path,
+    config: Config | None = None,
+    *,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    verbose: int = 1,
+) -> Run:
+    """Train a model; a run that was interrupted continues, a finished one is returned as it is.
+
+    Args:
+      dataset: log and catalogue.
+      out: folder of the run.
+      config: settings; the defaults where None.
+      callbacks: further Keras callbacks, which see `loss` and `val_ndcg@10`.
+      verbose: 0 silent, 1 a progress bar, 2 a line an epoch.
+
+    Raises:
+      ConfigError, UsageError: as `trecs.run.Run.create`.
+    """
+    run = Run.create(out, config or Config(), dataset)
+    settings = run.config.training
+    keras.utils.set_random_seed(settings.seed)
+    strategy = make_strategy(settings.strategy)
+    plan = BatchPlan(
+        events=run.events(run.split.train),
+        strict=run.strict,
+        history_len=run.config.model.history_len,
+        batch_events=settings.batch_events,
+        seed=settings.seed,
+        num_replicas=strategy.num_replicas_in_sync,
+    )
+    with strategy.scope():
+        model = run.untrained_model()
+        model.compile(make_optimizer(run.config, plan.num_batches), make_objective(run))
+        fit(
+            model,
+            plan,
+            StoppingRule(settings.epochs, settings.patience),
+            _validator(run, model),
+            run.directory,
+            checkpoint_steps=settings.checkpoint_steps,
+            callbacks=[*logging_callbacks(run), *callbacks],
+            verbose=verbose,
+        )
+    _save_weights(model, run.directory / WEIGHTS)
+    return run
+
+
+def make_objective(run: Run) -> Objective:
+    """The loss of a run: full softmax up to `model.full_softmax_max_items`, else sampled."""
+    settings = run.config.model
+    kind = settings.loss
+    if kind == "auto":
+        small = len(run.vocabulary.item_ids) <= settings.full_softmax_max_items
+        kind = "full" if small else "sampled"
+    if kind == "full":
+        return FullSoftmax()
+    counts = np.array(run.vocabulary.item_counts, np.int64)
+    return SampledSoftmax(counts, settings.num_uniform_negatives, run.config.training.seed)
+
+
+def make_optimizer(config: Config, steps_per_epoch: int) -> keras.Optimizer:
+    """AdamW with linear warm-up and cosine decay to a tenth over all epochs."""
+    settings = config.training
+    schedule = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0,
+        decay_steps=max(1, settings.epochs * steps_per_epoch),
+        alpha=0.1,
+        warmup_target=settings.learning_rate,
+        warmup_steps=settings.warmup_steps,
+    )
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay)
+    # Decay acts on projections alone: embeddings of rare items would fade between their events.
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "embeddings"])
+    return optimizer
+
+
+def logging_callbacks(run: Run) -> list[keras.callbacks.Callback]:
+    """TensorBoard and Weights & Biases, where the settings ask for them.
+
+    Raises:
+      ConfigError: Weights & Biases is asked for and not installed.
+    """
+    settings = run.config.training
+    callbacks: list[keras.callbacks.Callback] = []
+    if settings.tensorboard:
+        callbacks.append(keras.callbacks.TensorBoard(str(run.directory / "tensorboard")))
+    if settings.wandb_project:
+        callbacks.append(WandbLogger(settings.wandb_project, run.directory, run.config.to_dict()))
+    return callbacks
+
+
+def evaluate(run: Run, predictions: str | Path | None = None) -> dict[str, Any]:
+    """Rank the whole catalogue for every test target, with the model and the baselines.
+
+    Args:
+      run: a finished run.
+      predictions: path of a Parquet file to write, one row a target.
+
+    Returns:
+      `{"protocol": {...}, "targets": n, "metrics": {...}, "baselines": {name: {...}}}`.
+    """
+    dataset, split = run.dataset, run.split
+    scorers = {"model": run.scorer(run.model()), **default_baselines(dataset.log, split)}
+    evaluations = {
+        name: run_protocol(dataset, split, scorer, exclude_seen=run.exclude_seen)
+        for name, scorer in scorers.items()
+    }
+    of_model = evaluations.pop("model")
+    if predictions is not None:
+        write_predictions(Path(predictions), dataset, of_model)
+    return to_json(of_model, evaluations)
+
+
+def export(run: Run, to: str | Path, version: int | None = None, k: int = 50) -> Path:
+    """Write the model as a version of a SavedModel folder, whole or not at all.
+
+    The index holds every item of the data set, with the trend as of the end of the log.
+
+    Args:
+      run: a finished run.
+      to: the model's folder, such as saved_models/shop.
+      version: its number; the next one where None.
+      k: length of the lists that `recommend` answers with.
+
+    Returns:
+      The version's folder.
+
+    Raises:
+      UsageError: the version exists, or k is less than 1.
+    """
+    if k < 1:
+        raise UsageError(f"-k must be at least 1, got {k}")
+    model, log = run.model(), run.dataset.log
+    as_of_s = int(log.timestamp_s[-1]) + 86_400
+    module = RecommenderModule(
+        model,
+        build_index(run, model, as_of_s),
+        run.vocabulary.user_ids,
+        history_len=run.config.model.history_len,
+        strict=run.strict,
+        exclude_seen=run.exclude_seen,
+        k=k,
+    )
+    metadata = {
+        "trecs": trecs.__version__,
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "k": min(k, run.items.num_candidates),
+        "exclude_seen": run.exclude_seen,
+        "ties": run.split.ties,
+        "trend_as_of_s": as_of_s,
+        "config": run.config.to_dict(),
+    }
+    catalogue = run.dataset.catalogue
+    titles = pd.DataFrame({"item_id": catalogue.item_ids, "title": catalogue.titles})
+    histories = events_frame(log)[["user_id", "item_id", "timestamp"]]
+    return write_version(
+        module, Path(to), version, lambda folder: write_extras(folder, metadata, titles, histories)
+    )
+
+
+def build_index(run: Run, model: RetrievalModel, as_of_s: int) -> ExactIndex:
+    """The exact index of all items, with the trend as of a time (UTC epoch seconds)."""
+    vectors, bias = model.encode_items()
+    trend = run.trend()
+    features = trend.features(trend.row(tf.constant([as_of_s], tf.int64)))[0]
+    return ExactIndex(
+        run.items.item_ids,
+        tf.cast(vectors, tf.float32).numpy(),
+        tf.cast(bias, tf.float32).numpy()[FIRST_ITEM_ROW:],
+        tf.transpose(features).numpy(),
+    )
+
+
+def _is_name(source: str) -> bool:
+    """Whether a source that is no path can only be meant as a data set's name."""
+    return "." not in source and not source.startswith(("/", "~"))
+
+
+def _validator(run: Run, model: RetrievalModel) -> Any:
+    """Validation NDCG@10 of the model as it is, over a fixed sample of the validation targets."""
+    scorer = run.scorer(model)
+    targets = run.split.validation
+    limit = run.config.training.validation_targets
+    if 0 < limit < len(targets):
+        chosen = np.random.default_rng(_VALIDATION_SEED).choice(len(targets), limit, replace=False)
+        targets = targets[np.sort(chosen)]
+
+    def validate() -> float:
+        scorer.refresh()
+        found = run_protocol(
+            run.dataset, run.split, scorer, targets=targets, exclude_seen=run.exclude_seen, top_k=0
+        )
+        return float(ndcg(found.ranks, 10).mean())
+
+    return validate
+
+
+def _save_weights(model: RetrievalModel, path: Path) -> None:
+    temporary = path.with_name(f"part.{path.name}")
+    model.save_weights(temporary)
+    temporary.replace(path)

@@ -1,0 +1,192 @@
+"""The command line: `trecs fetch | train | evaluate | export | recommend`.
+
+Results go to standard output, progress and errors to standard error. Exit codes: 0, 1 for a failure,
+2 for bad usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import trecs
+from trecs.config import Config, load_config
+from trecs.errors import ConfigError, TrecsError, UsageError
+
+if TYPE_CHECKING:
+    from trecs.serving.client import Recommendation
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    # TensorFlow's start-up chatter hides what a command says.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except (TrecsError, OSError) as error:
+        if options.debug:
+            traceback.print_exc()
+        else:
+            sys.stderr.write(f"trecs {options.command}: {error}\n")
+        return 2 if isinstance(error, (UsageError, ConfigError)) else 1
+    except KeyboardInterrupt:
+        sys.stderr.write(f"trecs {options.command}: interrupted\n")
+        return 1
+    except Exception as error:
+        if options.debug:
+            raise
+        sys.stderr.write(
+            f"trecs {options.command}: unexpected {type(error).__name__}: {error}. This is a fault of"
+            " trecs; --debug shows where it happened\n"
+        )
+        return 1
+    return 0
+
+
+def _fetch(options: argparse.Namespace) -> None:
+    from trecs.data.sources import fetch
+
+    _write(str(fetch(options.name, say=_note)))
+
+
+def _train(options: argparse.Namespace) -> None:
+    from trecs import api
+
+    config = _config(options)
+    dataset, lines = api.load_data(options.data, options.items, config)
+    for line in lines:
+        _note(line)
+    began = time.monotonic()
+    run = api.train(dataset, options.out, config, verbose=1 if sys.stderr.isatty() else 2)
+    best = max(run.learning_curve, key=lambda row: row["val_ndcg@10"])
+    _write(
+        f"{run.directory}: {len(run.learning_curve)} epochs in {time.monotonic() - began:.0f} s, best"
+        f" validation NDCG@10 {best['val_ndcg@10']:.4f} in epoch {int(best['epoch'])}"
+    )
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from trecs import api
+    from trecs.evaluation.report import to_text
+    from trecs.run import Run
+
+    report = api.evaluate(Run.open(options.run_folder), options.predictions)
+    if options.json:
+        Path(options.json).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    _write(to_text(report))
+
+
+def _export(options: argparse.Namespace) -> None:
+    from trecs import api
+    from trecs.run import Run
+
+    _write(str(api.export(Run.open(options.run_folder), options.to, options.version, options.k)))
+
+
+def _recommend(options: argparse.Namespace) -> None:
+    from trecs.data.history import parse_moment, read_history
+    from trecs.data.timestamps import iso
+    from trecs.serving.client import Recommender
+
+    at = int(time.time()) if options.at is None else parse_moment(options.at)
+    history = None if options.history is None else read_history(options.history)
+    found = Recommender(options.model).recommend(options.user, history, at, options.k)
+    if options.json:
+        answer = {"user_id": options.user, "at": iso(at), "items": [vars(item) for item in found]}
+        _write(json.dumps(answer, ensure_ascii=False))
+    else:
+        _write(_listing(options.user, iso(at), found))
+
+
+def _listing(user: str, at: str, found: Sequence[Recommendation]) -> str:
+    lines = [f"for user {user} at {at}:"]
+    for place, item in enumerate(found, start=1):
+        lines.append(f"{place:3}  {item.score:8.3f}  {item.item_id:>10}  {item.title}")
+    return "\n".join(lines)
+
+
+def _config(options: argparse.Namespace) -> Config:
+    """The configuration of `trecs train`: file, then the options that name columns, then --set."""
+    columns = ("user_column", "item_column", "timestamp_column", "rating_column", "timestamp_unit")
+    values: dict[str, dict[str, Any]] = {
+        "data": {c: getattr(options, c) for c in columns if getattr(options, c) is not None}
+    }
+    if options.split is not None:
+        values["split"] = {"kind": options.split}
+    return load_config(options.config, options.set, values)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="trecs", description="Time-aware recommendation: what will user u want at time t?"
+    )
+    parser.add_argument("--version", action="version", version=f"trecs {trecs.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, run: Any, text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        added.set_defaults(run=run)
+        return added
+
+    fetch = command("fetch", _fetch, "fetch a known data set into the cache")
+    fetch.add_argument("name", help="such as movielens-100k or complete-journey")
+    _train_options(command("train", _train, "train a model; continues an interrupted run"))
+
+    evaluate = command("evaluate", _evaluate, "measure a run on its test targets, beside baselines")
+    evaluate.add_argument("run_folder", metavar="RUN", help="folder of a finished run")
+    evaluate.add_argument("--json", metavar="FILE", help="write the report as JSON")
+    evaluate.add_argument("--predictions", metavar="FILE", help="write a row a target, as Parquet")
+
+    export = command("export", _export, "write a SavedModel version, whole or not at all")
+    export.add_argument("run_folder", metavar="RUN", help="folder of a finished run")
+    export.add_argument("--to", required=True, metavar="DIR", help="such as saved_models/NAME")
+    export.add_argument("--version", type=int, metavar="N", help="default: the next number")
+    export.add_argument("-k", type=int, default=50, metavar="K", help="length of the lists (50)")
+
+    recommend = command("recommend", _recommend, "ask an exported model; reads nothing else")
+    recommend.add_argument("model", metavar="DIR", help="such as saved_models/NAME")
+    recommend.add_argument("--user", required=True, metavar="ID", help="user id, known or not")
+    recommend.add_argument(
+        "--history",
+        metavar="FILE",
+        help="the user's events, with item_id and timestamp; default: those known at export",
+    )
+    recommend.add_argument("--at", metavar="TIME", help="ISO 8601 or epoch seconds; default: now")
+    recommend.add_argument("-k", type=int, default=10, metavar="K", help="how many (10)")
+    recommend.add_argument("--json", action="store_true", help="answer as JSON")
+    return parser
+
+
+def _train_options(train: argparse.ArgumentParser) -> None:
+    train.add_argument("data", metavar="DATA", help="name of a known data set, or path of a log")
+    train.add_argument("--items", metavar="PATH", help="the items file")
+    train.add_argument("--out", required=True, metavar="RUN", help="folder of the run")
+    for name in ("user", "item", "timestamp", "rating"):
+        train.add_argument(f"--{name}-column", metavar="C", help="default: found by its name")
+    train.add_argument("--timestamp-unit", metavar="U", help="s, ms, us or ns; default: told")
+    train.add_argument("--split", choices=("temporal", "leave-last-out"), help="default: temporal")
+    train.add_argument("--config", metavar="FILE", help="settings as TOML")
+    train.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="such as model.dropout=0.1"
+    )
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+
+
+def _note(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

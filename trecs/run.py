@@ -1,0 +1,223 @@
+"""A run: one folder with the configuration, the data, the fitted state and the weights.
+
+A run needs nothing outside its folder: `evaluate` and `export` work after the user's files have
+moved. The folder is claimed by its configuration and data; another configuration is another run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from trecs.config import Config, load_config
+from trecs.data.dataset import Dataset, open_dataset, save_dataset
+from trecs.data.log import EventLog
+from trecs.data.sequences import build_sequences
+from trecs.data.splits import Split, leave_last_out, temporal
+from trecs.errors import ConfigError, UsageError
+from trecs.evaluation.model_scorer import ModelScorer
+from trecs.evaluation.protocol import excludes_seen_by_default
+from trecs.features.batches import EventRows, event_rows
+from trecs.features.items import ItemTable, build_item_table
+from trecs.features.spec import FIRST_ITEM_ROW, QUERY_FEATURES
+from trecs.features.trend import Trend, build_trend_table
+from trecs.features.vocabulary import Vocabulary, fit_vocabulary
+from trecs.models.build import build_model
+from trecs.models.retrieval import ItemTensors, RetrievalModel
+from trecs.text.bert import cached_text_vectors
+from trecs.training.strategy import dtype_policy
+from trecs.training.trainer import read_curve
+
+WEIGHTS = "model.weights.h5"
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A run's folder, and everything that follows from its configuration and data.
+
+    Attributes:
+      directory: the folder.
+      config: the settings.
+      dataset: log and catalogue.
+      text_vectors: float32 [N, H] by item code.
+    """
+
+    directory: Path
+    config: Config
+    dataset: Dataset
+    text_vectors: NDArray[np.float32]
+
+    @cached_property
+    def split(self) -> Split:
+        """The split that the configuration asks for."""
+        return make_split(self.config, self.dataset.log)
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """What is fitted to the training events."""
+        return fit_vocabulary(self.dataset, self.split.train)
+
+    @cached_property
+    def items(self) -> ItemTable:
+        """The item table; candidates are all items of the data set, trained ones first."""
+        return build_item_table(self.dataset, self.vocabulary, self.text_vectors)
+
+    @cached_property
+    def exclude_seen(self) -> bool:
+        """Whether items of the history are left out of answers."""
+        choice = self.config.evaluation.seen_filter
+        if choice == "auto":
+            return excludes_seen_by_default(self.dataset.log, self.split)
+        return choice == "on"
+
+    @property
+    def strict(self) -> bool:
+        """Whether a target is blind to its user's other events of the same second."""
+        return self.split.ties == "strict"
+
+    @property
+    def learning_curve(self) -> list[dict[str, float]]:
+        """A row an epoch: epoch, loss, val_ndcg@10, train_seconds."""
+        return read_curve(self.directory / "history.csv")
+
+    def events(self, positions: NDArray[np.int64] | None = None) -> EventRows:
+        """Events by user as the model's rows: those at the positions in the log, or all."""
+        log = self.dataset.log
+        return event_rows(log, build_sequences(log, positions), self.items, self.vocabulary)
+
+    def trend(self, positions: NDArray[np.int64] | None = None) -> Trend:
+        """As-of counts over the events at the positions in the log, or over all."""
+        log = self.dataset.log if positions is None else self.dataset.log.select(positions)
+        candidate = self.items.row_of_code[log.item].astype(np.int64) - FIRST_ITEM_ROW
+        return Trend(build_trend_table(candidate, log.timestamp_s, self.items.num_candidates))
+
+    def untrained_model(self) -> RetrievalModel:
+        """A built model with new weights, reading the training events' trend."""
+        dtype = dtype_policy(self.config.training.precision)
+        model = build_model(self.config.model, self.vocabulary, dtype)
+        model.set_data(ItemTensors(self.items), self.trend(self.split.train))
+        model({f.name: tf.zeros([1] * len(f.dims), f.dtype) for f in QUERY_FEATURES})
+        return model
+
+    def model(self) -> RetrievalModel:
+        """The trained model.
+
+        Raises:
+          UsageError: the run has not finished training.
+        """
+        weights = self.directory / WEIGHTS
+        if not weights.exists():
+            raise UsageError(
+                f"{self.directory} has no trained model yet ({WEIGHTS} is missing); run the same"
+                " `trecs train` command again, it continues where it was"
+            )
+        model = self.untrained_model()
+        model.load_weights(weights)
+        return model
+
+    def scorer(self, model: RetrievalModel) -> ModelScorer:
+        """The model as a scorer of this run's requests."""
+        return ModelScorer(
+            model,
+            self.events(),
+            self.trend(),
+            self.items.row_of_code,
+            self.config.model.history_len,
+        )
+
+    @classmethod
+    def create(cls, directory: str | Path, config: Config, dataset: Dataset) -> Run:
+        """Claim a folder for a configuration and data, or find it claimed by the same.
+
+        Raises:
+          ConfigError: the folder holds a run of another configuration or other data.
+          UsageError: the folder holds something else.
+        """
+        folder = Path(directory)
+        claim = {"config": config.to_dict(), "data_sha256": fingerprint(dataset)}
+        if (folder / "run.json").exists():
+            _check_claim(folder, claim)
+            return cls.open(folder)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise UsageError(
+                f"--out must be a new or empty folder, or one that holds a run, got {folder}"
+            )
+        texts = dataset.catalogue.texts.tolist()
+        vectors = cached_text_vectors(config.text.preset, texts, config.text.max_tokens)
+        run = cls(folder, config, dataset, vectors)
+        run.split  # noqa: B018 - a log too short for the split must fail before anything is written
+        folder.mkdir(parents=True, exist_ok=True)
+        save_dataset(dataset, folder / "data")
+        np.save(folder / "text_vectors.npy", vectors)
+        run.vocabulary.save(folder / "vocabulary.json")
+        # Last, and whole: a folder with this file is a run.
+        temporary = folder / "run.json.part"
+        temporary.write_text(json.dumps(claim, indent=2), encoding="utf-8")
+        os.replace(temporary, folder / "run.json")
+        return run
+
+    @classmethod
+    def open(cls, directory: str | Path) -> Run:
+        """Open a run's folder.
+
+        Raises:
+          UsageError: it holds no run.
+        """
+        folder = Path(directory)
+        if not (folder / "run.json").exists():
+            raise UsageError(f"expected the folder of a run, made by `trecs train`, got {folder}")
+        claim = json.loads((folder / "run.json").read_text("utf-8"))
+        return cls(
+            folder,
+            load_config(values=claim["config"]),
+            open_dataset(folder / "data"),
+            np.load(folder / "text_vectors.npy"),
+        )
+
+
+def make_split(config: Config, log: EventLog) -> Split:
+    """The split of a configuration."""
+    settings = config.split
+    if settings.kind == "leave-last-out":
+        return leave_last_out(log, ties="order" if settings.ties == "auto" else settings.ties)
+    ties = "strict" if settings.ties == "auto" else settings.ties
+    return temporal(log, settings.train_quantile, settings.test_quantile, ties=ties)
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """SHA-256 of a data set's events and catalogue."""
+    log, catalogue = dataset.log, dataset.catalogue
+    digest = hashlib.sha256()
+    for array in (log.user, log.item, log.timestamp_s, log.rating, catalogue.release_time_s):
+        digest.update(b"none" if array is None else np.ascontiguousarray(array).data)
+    for strings in (log.user_ids, log.item_ids, catalogue.titles, catalogue.texts):
+        digest.update("\0".join(strings.tolist()).encode())
+    digest.update(json.dumps(catalogue.categories, sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def _check_claim(folder: Path, claim: Mapping[str, Any]) -> None:
+    held = json.loads((folder / "run.json").read_text("utf-8"))
+    changed = [
+        f"{section}.{key} is {value!r} there and {claim['config'][section].get(key)!r} here"
+        for section, values in held["config"].items()
+        for key, value in values.items()
+        if claim["config"][section].get(key) != value
+    ]
+    if held["data_sha256"] != claim["data_sha256"]:
+        changed.append("the data are not the same")
+    if changed:
+        raise ConfigError(
+            f"{folder} holds a run that cannot be continued with these settings: "
+            f"{'; '.join(changed)}. Give another --out, or delete the folder"
+        )

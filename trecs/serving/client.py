@@ -1,0 +1,106 @@
+"""Recommendations out of a SavedModel, by anyone who has its folder and TensorFlow."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from trecs.errors import UsageError
+from trecs.serving.export import EXTRA, versions
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """One recommended item; `title` is "" where the catalogue has none."""
+
+    item_id: str
+    title: str
+    score: float
+
+
+class Recommender:
+    """A loaded SavedModel and the files beside it.
+
+    Args:
+      directory: a model folder (its newest version is taken) or one version's folder.
+
+    Raises:
+      UsageError: no SavedModel there, or not one of trecs.
+    """
+
+    def __init__(self, directory: str | Path) -> None:
+        self.directory = _version_folder(Path(directory))
+        extra = self.directory / EXTRA
+        if not (extra / "metadata.json").exists():
+            raise UsageError(f"{self.directory} was not exported by trecs: no {EXTRA}/metadata.json")
+        self.metadata: dict[str, Any] = json.loads((extra / "metadata.json").read_text("utf-8"))
+        items = pd.read_parquet(extra / "items.parquet")
+        self._titles = dict(zip(items["item_id"], items["title"], strict=True))
+        self._histories = pd.read_parquet(extra / "histories.parquet").set_index("user_id")
+        self._model = tf.saved_model.load(str(self.directory))
+        self._recommend = self._model.signatures["recommend"]
+
+    def history(self, user_id: str) -> pd.DataFrame:
+        """Events of a user known at export: columns `item_id`, `timestamp` (UTC epoch seconds)."""
+        if user_id not in self._histories.index:
+            return pd.DataFrame({"item_id": [], "timestamp": np.array([], np.int64)})
+        return self._histories.loc[[user_id]].reset_index(drop=True)
+
+    def recommend(
+        self,
+        user_id: str,
+        history: pd.DataFrame | None = None,
+        at: int | None = None,
+        k: int = 10,
+    ) -> list[Recommendation]:
+        """The best items for a user at a time.
+
+        Args:
+          user_id: known or not.
+          history: columns `item_id` and `timestamp` (UTC epoch seconds); None takes the user's events
+            known at export. Events that are not before `at` are ignored.
+          at: request time, UTC epoch seconds; None is now.
+          k: at most what the model was exported with.
+
+        Raises:
+          UsageError: k is out of range.
+        """
+        longest = int(self.metadata["k"])
+        if not 1 <= k <= longest:
+            raise UsageError(
+                f"k must be from 1 to {longest}, the length of the lists of this export, got {k};"
+                f" export again with -k {k} for longer ones"
+            )
+        events = self.history(user_id) if history is None else history
+        answer = self._recommend(
+            user_id=tf.constant([user_id]),
+            history_item_ids=tf.constant([events["item_id"].astype(str).tolist()], tf.string),
+            history_timestamps=tf.constant([events["timestamp"].tolist()], tf.int64),
+            request_time=tf.constant([int(time.time()) if at is None else at], tf.int64),
+        )
+        ids = [item_id.decode() for item_id in answer["item_ids"].numpy()[0][:k]]
+        scores = answer["scores"].numpy()[0]
+        return [
+            Recommendation(item_id, self._titles.get(item_id, ""), float(score))
+            for item_id, score in zip(ids, scores, strict=False)
+            if item_id
+        ]
+
+
+def _version_folder(directory: Path) -> Path:
+    if (directory / "saved_model.pb").exists():
+        return directory
+    found = versions(directory) if directory.is_dir() else []
+    if not found:
+        raise UsageError(
+            f"expected a model folder with numbered versions, or a SavedModel, got {directory};"
+            " `trecs export RUN --to DIR` makes one"
+        )
+    return directory / str(found[-1])

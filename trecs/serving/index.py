@@ -1,0 +1,91 @@
+"""The exact index: candidates as vectors whose inner product with a query is the score.
+
+TFRS's `BruteForce` layer is not used here: it excludes seen items by asking for k + history more and
+filtering, which fails where a history is longer than the catalogue, and it is a Keras 2 layer, which
+a module of plain TensorFlow must not hold.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from trecs.serving.request import UNKNOWN_CANDIDATE
+
+NO_SCORE = float(np.finfo(np.float32).min)
+"""Score of a place that no candidate is left for; finite, since JSON has no infinity."""
+
+
+class ExactIndex(tf.Module):
+    """All candidates' vectors, biases and trend.
+
+    A candidate's vector is [item vector; trend; bias], a query's [query; trend weights; 1]. The
+    columns are kept apart so that a refresh can rewrite the trend alone.
+
+    Args:
+      item_ids: str [N].
+      vectors: float32 [N + 2, D], by item row: padding, unknown, then the candidates.
+      bias: float32 [N].
+      trend: float32 [N, K], as of the export.
+    """
+
+    def __init__(
+        self,
+        item_ids: NDArray[np.object_],
+        vectors: NDArray[np.float32],
+        bias: NDArray[np.float32],
+        trend: NDArray[np.float32],
+    ) -> None:
+        super().__init__(name="index")
+        self.num_candidates = len(item_ids)
+        ids = [str(item_id) for item_id in item_ids]
+        # The last entry is what an empty place is called.
+        self.item_ids = tf.Variable([*ids, ""], trainable=False, name="item_ids")
+        self.vectors = tf.Variable(vectors, trainable=False, name="vectors")
+        self.bias = tf.Variable(bias, trainable=False, name="bias")
+        self.trend = tf.Variable(trend, trainable=False, name="trend")
+        self.lookup = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(ids, np.arange(len(ids), dtype=np.int32)),
+            default_value=UNKNOWN_CANDIDATE,
+        )
+
+    def candidate(self, item_ids: tf.Tensor) -> tf.Tensor:
+        """Candidate numbers of ids, int32 of the same shape; UNKNOWN_CANDIDATE for others."""
+        return self.lookup.lookup(item_ids)
+
+    def embedding(self, candidate: tf.Tensor) -> tf.Tensor:
+        """Vectors [B, D + K + 1] of candidates (int32 [B]); of an unknown item without trend."""
+        known = tf.cast(candidate != UNKNOWN_CANDIDATE, tf.float32)[:, None]
+        place = tf.maximum(candidate, 0)
+        vector = tf.gather(self.vectors, candidate + 2)
+        trend = tf.gather(self.trend, place) * known
+        bias = tf.gather(self.bias, place)[:, None] * known
+        return tf.concat([vector, trend, bias], axis=1)
+
+    def top_k(
+        self, query: tf.Tensor, excluded: tf.Tensor, k: int
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The k best candidates of each query.
+
+        Args:
+          query: float32 [B, D + K + 1].
+          excluded: int32 [B, E] candidates to leave out; negative numbers are ignored.
+          k: at most N.
+
+        Returns:
+          Ids (string) and scores (float32), both [B, k], best first. Where fewer than k candidates
+          are left, the rest have the id "" and the score NO_SCORE.
+        """
+        width, kinds = self.vectors.shape[1], self.trend.shape[1]
+        scores = tf.matmul(query[:, :width], self.vectors[2:], transpose_b=True)
+        scores += tf.matmul(query[:, width : width + kinds], self.trend, transpose_b=True)
+        scores += self.bias
+        row = tf.broadcast_to(tf.range(tf.shape(excluded)[0])[:, None], tf.shape(excluded))
+        place = tf.stack([row, excluded], axis=-1)
+        place = tf.boolean_mask(place, excluded >= 0)
+        gone = tf.fill(tf.shape(place)[:1], NO_SCORE)
+        scores = tf.tensor_scatter_nd_update(scores, place, gone)
+        values, best = tf.math.top_k(scores, k)
+        best = tf.where(values > NO_SCORE, best, self.num_candidates)
+        return tf.gather(self.item_ids, best), values

@@ -1,0 +1,143 @@
+"""The graph that is exported: signatures over a trained model and an index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+from trecs.models.retrieval import RetrievalModel
+from trecs.serving.index import ExactIndex
+from trecs.serving.request import UNKNOWN_CANDIDATE, query_batch, sorted_history
+
+
+def request_signature() -> list[tf.TensorSpec]:
+    """Inputs of `recommend` and `encode_query`."""
+    return [
+        tf.TensorSpec([None], tf.string, name="user_id"),
+        tf.TensorSpec([None, None], tf.string, name="history_item_ids"),
+        tf.TensorSpec([None, None], tf.int64, name="history_timestamps"),
+        tf.TensorSpec([None], tf.int64, name="request_time"),
+    ]
+
+
+class RecommenderModule(tf.Module):
+    """Variables, tables and signatures; holds no Keras object, which saving would try to trace.
+
+    Args:
+      model: trained; its query side is traced into the graph.
+      index: the candidates.
+      user_ids: known users in the order of their rows, from row 1 on.
+      history_len: newest positions that the model reads.
+      strict: tie rule that the model was trained with.
+      exclude_seen: whether `recommend` leaves out the items of the history.
+      k: length of the lists, at most the number of candidates.
+    """
+
+    def __init__(
+        self,
+        model: RetrievalModel,
+        index: ExactIndex,
+        user_ids: Sequence[str],
+        *,
+        history_len: int,
+        strict: bool,
+        exclude_seen: bool,
+        k: int,
+    ) -> None:
+        super().__init__(name="recommender")
+        self.index = index
+        self.users = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(
+                list(user_ids), tf.range(1, len(user_ids) + 1, dtype=tf.int32)
+            ),
+            default_value=0,
+        )
+        towers = (model.timestamp_tower, model.user_tower)
+        self.tower_variables = [w.value for tower in towers for w in tower.weights]
+        self._settings = (history_len, strict, exclude_seen, min(k, index.num_candidates))
+        # A closure, so that the Keras model is no attribute of this module.
+        self._encode = _query_encoder(model)
+
+    def signatures(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
+        """The functions to save, by signature name."""
+        query = request_signature()
+        item = [tf.TensorSpec([None], tf.string, name="item_id")]
+        recommend = tf.function(self.recommend, input_signature=query).get_concrete_function()
+        encode_query = tf.function(self.encode_query, input_signature=query)
+        encode_item = tf.function(self.encode_item, input_signature=item)
+        return {
+            "serving_default": recommend,
+            "recommend": recommend,
+            "encode_query": encode_query.get_concrete_function(),
+            "encode_item": encode_item.get_concrete_function(),
+        }
+
+    def recommend(
+        self,
+        user_id: tf.Tensor,
+        history_item_ids: tf.Tensor,
+        history_timestamps: tf.Tensor,
+        request_time: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        """The k best items for users at their request times.
+
+        Args:
+          user_id: string [B]; an unknown user is served from the history alone.
+          history_item_ids: string [B, L], any L and order; "" is padding, unknown ids are events
+            whose item is not known.
+          history_timestamps: int64 [B, L], UTC epoch seconds; events that are not before the request
+            are ignored.
+          request_time: int64 [B], UTC epoch seconds.
+
+        Returns:
+          `item_ids` string [B, k] and `scores` float32 [B, k], best first.
+        """
+        query, seen = self._query(user_id, history_item_ids, history_timestamps, request_time)
+        _, _, exclude_seen, k = self._settings
+        excluded = seen if exclude_seen else tf.fill(tf.shape(seen), UNKNOWN_CANDIDATE)
+        item_ids, scores = self.index.top_k(query, excluded, k)
+        return {"item_ids": item_ids, "scores": scores}
+
+    def encode_query(
+        self,
+        user_id: tf.Tensor,
+        history_item_ids: tf.Tensor,
+        history_timestamps: tf.Tensor,
+        request_time: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        """`embedding` float32 [B, D + K + 1], whose inner product with an item's is the score."""
+        query, _ = self._query(user_id, history_item_ids, history_timestamps, request_time)
+        return {"embedding": query}
+
+    def encode_item(self, item_id: tf.Tensor) -> dict[str, tf.Tensor]:
+        """`embedding` float32 [B, D + K + 1] of items; an unknown id has the unknown item's."""
+        return {"embedding": self.index.embedding(self.index.candidate(item_id))}
+
+    def _query(
+        self, user_id: tf.Tensor, item_ids: tf.Tensor, timestamps: tf.Tensor, time: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Query embeddings, and the candidates that the user has had (negative: none)."""
+        history_len, strict, _, _ = self._settings
+        candidate, times, count = sorted_history(
+            self.index.candidate(item_ids), item_ids, timestamps, time, strict
+        )
+        user_row = self.users.lookup(user_id)
+        batch = query_batch(user_row, candidate, times, count, time, history_len)
+        history = tf.gather(self.index.vectors, batch["history_row"])
+        query = self._encode(batch, history)
+        had = tf.range(tf.shape(candidate)[1])[None] < count[:, None]
+        return query, tf.where(had, candidate, UNKNOWN_CANDIDATE)
+
+
+def _query_encoder(
+    model: RetrievalModel,
+) -> Callable[[dict[str, tf.Tensor], tf.Tensor], tf.Tensor]:
+    def encode(batch: dict[str, tf.Tensor], history: tf.Tensor) -> tf.Tensor:
+        history = tf.cast(history, model.compute_dtype)
+        query, weight = model.encode_queries(batch, history)
+        one = tf.ones([tf.shape(query)[0], 1])
+        parts = [tf.cast(query[:, 0], tf.float32), tf.cast(weight[:, 0], tf.float32), one]
+        return tf.concat(parts, axis=1)
+
+    return encode
