@@ -29,7 +29,7 @@ from trecs.serving.index import ExactIndex
 from trecs.serving.module import RecommenderModule
 from trecs.features.spec import FIRST_ITEM_ROW
 from trecs.training.loss import FullSoftmax, SampledSoftmax
-from trecs.training.strategy import make_strategy
+from trecs.training.strategy import make_strategy, worker_folder
 from trecs.training.trainer import BatchPlan, StoppingRule, fit
 from trecs.training.wandb_logger import WandbLogger
 
@@ -92,10 +92,15 @@ def train(
     Raises:
       ConfigError, UsageError: as `trecs.run.Run.create`.
     """
-    run = Run.create(out, config or Config(), dataset)
+    config = config or Config()
+    # First of all: a multi-worker strategy must be made before TensorFlow computes anything.
+    strategy = make_strategy(config.training.strategy)
+    run = Run.create(worker_folder(Path(out), strategy), config, dataset)
     settings = run.config.training
     keras.utils.set_random_seed(settings.seed)
-    strategy = make_strategy(settings.strategy)
+    # A resumed run must end with the weights of an uninterrupted one. Costs nothing measurable here.
+    tf.config.experimental.enable_op_determinism()
+    loggers = logging_callbacks(run)
     plan = BatchPlan(
         events=run.events(run.split.train),
         strict=run.strict,
@@ -106,7 +111,7 @@ def train(
     )
     with strategy.scope():
         model = run.untrained_model()
-        model.compile(make_optimizer(run.config, plan.num_batches), make_objective(run))
+        model.compile(make_optimizer(run.config, plan.num_batches(0)), make_objective(run))
         fit(
             model,
             plan,
@@ -114,9 +119,12 @@ def train(
             _validator(run, model),
             run.directory,
             checkpoint_steps=settings.checkpoint_steps,
-            callbacks=[*logging_callbacks(run), *callbacks],
+            callbacks=[*loggers, *callbacks],
             verbose=verbose,
         )
+    for logger in loggers:
+        if isinstance(logger, WandbLogger):
+            logger.close()
     _save_weights(model, run.directory / WEIGHTS)
     return run
 

@@ -106,7 +106,9 @@ class Run:
         dtype = dtype_policy(self.config.training.precision)
         model = build_model(self.config.model, self.vocabulary, dtype)
         model.set_data(ItemTensors(self.items), self.trend(self.split.train))
-        model({f.name: tf.zeros([1] * len(f.dims), f.dtype) for f in QUERY_FEATURES})
+        # Two positions: Keras warns of a softmax over one.
+        sizes = {"batch": 1, "history": 2, "query": 1}
+        model({f.name: tf.zeros([sizes[d] for d in f.dims], f.dtype) for f in QUERY_FEATURES})
         return model
 
     def model(self) -> RetrievalModel:

@@ -196,6 +196,11 @@ EVENT_CASES = [
         events=rows("u1,i1,2100-01-01T00:00:00Z,1", "u1,i2,1998-04-01,1"),
     ),
     Case(
+        "times beyond all bounds",
+        (r"1 of 2 times in 'timestamp' are in the future \(row 1: 1e\+29\)",),
+        events=rows(f"u1,i1,1{29 * '0'},1", "u1,i2,893286600,1"),
+    ),
+    Case(
         "milliseconds called seconds",
         (
             r"2 of 2 times in 'timestamp' are in the future \(row 1: 893286600000, .*"
@@ -288,17 +293,22 @@ EVENT_CASES = [
     ),
     Case(
         "rows delimited otherwise than the header",
-        (r"2 rows of .* do not have the 3 cells of its header \(row 1 has 1, row 2 has 1;",),
+        (r"2 rows of .* without the 3 cells of its header \(row 1 has 1, row 2 has 1;",),
         events="user_id,item_id,timestamp\nu1;i1;893286600\nu2;i1;893286601\n",
     ),
     Case(
         "ragged rows",
         (
-            r"2 rows of .*events\.csv do not have the 4 cells of its header "
+            r"2 rows of .*events\.csv without the 4 cells of its header "
             r"\(row 2 has 5, row 3 has 2; rows are counted from 1, without the header\); "
             r"quote the cells that hold the delimiter ',', and close every quote",
         ),
         events=rows("u1,i1,893286600,1", "u1,i,2,893286601,2", "u1,i1"),
+    ),
+    Case(
+        "an opening quote before more than Python's csv reads as one cell",
+        (r"events\.csv cannot be parsed as delimited text: .*; write it again",),
+        events=HEADER + '"u1,i1,1,1\n' + "u1,i1,893286600,1\n" * 10_000,
     ),
     Case(
         "Latin-1 bytes",
@@ -314,8 +324,23 @@ EVENT_CASES = [
         events=b"usag\xe9r,item_id,timestamp\nu1,i1,893286600\n",
     ),
     Case(
+        "Latin-1 bytes in a ragged row",
+        (r"events\.csv is not UTF-8: byte 0xe9 at place 4 of line 2",),
+        events=HEADER.encode() + b"caf\xe9,i1\n",
+    ),
+    Case(
+        "a packed file under the name of CSV",
+        (r"events\.csv is no UTF-8 text: its first line, b'PK.*', holds zero bytes; unpack it",),
+        events=b"PK\x03\x04\x14\x00\x00\x00\n",
+    ),
+    Case(
+        "lines that end by carriage returns alone",
+        (r"events\.csv ends its lines by carriage returns alone \(its first line is 'user_id,",),
+        events=GOOD.replace("\n", "\r"),
+    ),
+    Case(
         "UTF-16",
-        (r"events\.csv is not UTF-8: byte 0xff at place 1 of line 1.*or -f utf-16",),
+        (r"events\.csv is no UTF-8 text: .* holds zero bytes; .*iconv -f utf-16 -t utf-8",),
         events=GOOD.encode("utf-16"),
     ),
     Case(

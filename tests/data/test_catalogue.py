@@ -109,7 +109,7 @@ def test_release_times(value: object, expected: float) -> None:
     catalogue, lines = catalogue_from_frame(items)
     assert catalogue.release_time_s is not None
     np.testing.assert_array_equal(catalogue.release_time_s, [expected, expected])
-    unknown = "2 items have no readable release time in 'release_date'"
+    unknown = "2 items without a readable release time in 'release_date'"
     assert (unknown in lines) == np.isnan(expected)
 
 

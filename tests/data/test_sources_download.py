@@ -208,7 +208,9 @@ def test_later_download_must_have_the_noted_digest(tmp_path):
         bring(served, tmp_path, None)
         (tmp_path / "data.zip").unlink()
         served.content = CONTENT[::-1]
-        with pytest.raises(FetchError, match=f"expected {SHA256}.*To accept a changed file, remove"):
+        with pytest.raises(
+            FetchError, match=f"expected {SHA256}.*To accept a changed file, remove"
+        ):
             bring(served, tmp_path, None)
     assert names(tmp_path) == ["data.zip.part.version", "data.zip.sha256"]
 

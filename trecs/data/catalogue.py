@@ -21,7 +21,7 @@ from trecs.data.item_content import (
     to_release_s,
     to_texts,
 )
-from trecs.data.rows import ROWS_NOTE, first_rows, share
+from trecs.data.rows import ROWS_NOTE, count, first_rows, share
 from trecs.data.tables import named_columns, read_table
 from trecs.errors import DataError, Problems
 
@@ -184,11 +184,13 @@ def _report(catalogue: Catalogue, columns: ItemColumns, separators: dict[str, st
         "left out " + ", ".join(f"'{name}'" for name in columns.other) if columns.other else "",
     ]
     lines = [
-        f"{catalogue.num_items:,} items in the items file, "
+        f"{count(catalogue.num_items, 'item')} in the items file, "
         f"{int((catalogue.texts != '').sum()):,} of them with text",
         f"item columns: {'; '.join(part for part in parts if part)}",
     ]
     release_s = catalogue.release_time_s
     if release_s is not None and (unknown := int(np.isnan(release_s).sum())):
-        lines.append(f"{unknown:,} items have no readable release time in '{columns.release}'")
+        lines.append(
+            f"{count(unknown, 'item')} without a readable release time in '{columns.release}'"
+        )
     return lines

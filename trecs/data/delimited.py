@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import pyarrow as pa
 import pyarrow.csv
 
 from trecs.data.files import open_bytes
-from trecs.data.rows import ROWS_NOTE, first_of
+from trecs.data.rows import ROWS_NOTE, count, first_of
 from trecs.errors import DataError
 
 _DELIMITERS = (",", "\t", ";", "|")
@@ -40,53 +41,23 @@ def read_delimited(path: Path, columns: Sequence[str]) -> pa.Table:
         file.readline()
         if not file.read(1):
             return pa.table({name: pa.array([], pa.string()) for name in columns})
-    ragged: list[pa.csv.InvalidRow] = []
     try:
-        table = _parse(path, delimiter, names, columns, ragged, threads=True)
-        if ragged:
-            # Only one thread knows the numbers of the rows.
-            ragged.clear()
-            _parse(path, delimiter, names, columns, ragged, threads=False)
+        with open_bytes(path) as file:
+            return pa.csv.read_csv(
+                file,
+                read_options=pa.csv.ReadOptions(
+                    column_names=names, skip_rows=1, block_size=_BLOCK_BYTES
+                ),
+                parse_options=pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+                convert_options=pa.csv.ConvertOptions(
+                    column_types={name: pa.string() for name in columns}, include_columns=columns
+                ),
+            )
     except pa.ArrowInvalid as error:
-        if "UTF8" in str(error):
-            raise DataError(_encoding_problem(path)) from error
-        raise DataError(f"{path} cannot be parsed as delimited text: {error}") from error
-    if ragged:
-        shown = [f"row {row.number - 1} has {row.actual_columns}" for row in ragged[:3]]
+        fault = _encoding_fault(path) or _ragged_fault(path, delimiter, len(names))
         raise DataError(
-            f"{len(ragged):,} rows of {path} do not have the {len(names)} cells of its header "
-            f"({', '.join(shown)}; {ROWS_NOTE}); quote the cells that hold the delimiter "
-            f"{delimiter!r}, and close every quote"
-        )
-    return table
-
-
-def _parse(
-    path: Path,
-    delimiter: str,
-    names: Sequence[str],
-    columns: Sequence[str],
-    ragged: list[pa.csv.InvalidRow],
-    *,
-    threads: bool,
-) -> pa.Table:
-    def note(row: pa.csv.InvalidRow) -> str:
-        ragged.append(row)
-        return "skip"
-
-    with open_bytes(path) as file:
-        return pa.csv.read_csv(
-            file,
-            read_options=pa.csv.ReadOptions(
-                column_names=names, skip_rows=1, block_size=_BLOCK_BYTES, use_threads=threads
-            ),
-            parse_options=pa.csv.ParseOptions(
-                delimiter=delimiter, newlines_in_values=True, invalid_row_handler=note
-            ),
-            convert_options=pa.csv.ConvertOptions(
-                column_types={name: pa.string() for name in columns}, include_columns=columns
-            ),
-        )
+            fault or f"{path} cannot be parsed as delimited text: {error}; write it again"
+        ) from error
 
 
 def _header(path: Path) -> tuple[str, list[str]]:
@@ -104,10 +75,20 @@ def _header(path: Path) -> tuple[str, list[str]]:
 
 def _first_line(path: Path, file: IO[bytes]) -> str:
     raw = file.readline(_LONGEST_HEADER)
+    if b"\0" in raw:
+        raise DataError(
+            f"{path} is no UTF-8 text: its first line, {raw[:20]!r}, holds zero bytes; unpack it, "
+            "or convert it, for example with: iconv -f utf-16 -t utf-8"
+        )
     try:
         line = raw.decode("utf-8-sig").strip("\r\n")
     except UnicodeDecodeError as error:
-        raise DataError(_encoding_problem(path)) from error
+        raise DataError(_encoding_fault(path)) from error
+    if "\r" in line:
+        raise DataError(
+            f"{path} ends its lines by carriage returns alone (its first line is {line[:80]!r}); "
+            "convert it with: tr '\\r' '\\n'"
+        )
     if not line.strip():
         rest = file.read(1)
         raise DataError(
@@ -136,17 +117,44 @@ def _delimiter(path: Path, line: str) -> str:
     return best
 
 
-def _encoding_problem(path: Path) -> str:
-    """Says where the first byte is that is not UTF-8; the slow look is for a broken file only."""
+# The two slow looks below are for a broken file only: Arrow says what is wrong, but not where.
+
+
+def _encoding_fault(path: Path) -> str | None:
+    """Says where the first byte is that is not UTF-8."""
     with open_bytes(path) as file:
         for number, line in enumerate(file, start=1):
             try:
                 line.decode("utf-8")
             except UnicodeDecodeError as error:
+                before = line[max(0, error.start - 20) : error.start].decode("utf-8", "replace")
                 return (
                     f"{path} is not UTF-8: byte 0x{line[error.start]:02x} at place "
-                    f"{error.start + 1} of line {number}, after "
-                    f"{line[max(0, error.start - 20) : error.start].decode('utf-8', 'replace')!r}; "
+                    f"{error.start + 1} of line {number}, after {before!r}; "
                     "convert it, for example with: iconv -f latin1 -t utf-8 (or -f utf-16)"
                 )
-    return f"{path} is not UTF-8; convert it with iconv -t utf-8"
+    return None
+
+
+def _ragged_fault(path: Path, delimiter: str, num_columns: int) -> str | None:
+    """Says which rows have another number of cells than the header."""
+    with open_bytes(path) as file:
+        file.readline()
+        text = io.TextIOWrapper(cast("io.BytesIO", file), encoding="utf-8", newline="")
+        filled = (row for row in csv.reader(text, delimiter=delimiter) if row)
+        try:
+            ragged = [
+                f"row {number} has {len(row)}"
+                for number, row in enumerate(filled, start=1)
+                if len(row) != num_columns
+            ]
+        except csv.Error:  # a quote that is never closed makes a cell longer than it takes
+            return None
+    if not ragged:
+        return None
+    more = f" and {len(ragged) - 3:,} more" if len(ragged) > 3 else ""
+    return (
+        f"{count(len(ragged), 'row')} of {path} without the {num_columns} cells of its header "
+        f"({', '.join(ragged[:3])}{more}; {ROWS_NOTE}); quote the cells that hold the delimiter "
+        f"{delimiter!r}, and close every quote"
+    )

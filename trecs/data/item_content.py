@@ -44,11 +44,14 @@ def to_texts(values: pd.Series[Any], problems: Problems) -> pa.Array:
 
 def join_texts(columns: Sequence[pa.Array], num_items: int) -> NDArray[np.object_]:
     """The texts of each item joined by ". ", object [num_items]; empty ones are left out."""
-    if not columns:
-        return np.full(num_items, "", dtype=object)
-    filled = [pc.if_else(pc.equal(column, ""), None, column) for column in columns]
-    separator = pa.scalar(". ", type=pa.large_string())
-    joined = pc.binary_join_element_wise(*filled, separator, null_handling="skip")
+    nothing = pa.scalar("", type=pa.large_string())
+    full_stop = pa.scalar(". ", type=pa.large_string())
+    joined = pa.repeat(nothing, num_items)
+    # Arrow's own skipping of nulls is not used: it drops an item whose texts are all null.
+    for column in columns:
+        both = pc.and_(pc.not_equal(joined, ""), pc.not_equal(column, ""))
+        separator = pc.if_else(both, full_stop, nothing)
+        joined = pc.binary_join_element_wise(joined, separator, column, nothing)
     return to_objects(joined)
 
 

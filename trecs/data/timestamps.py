@@ -17,6 +17,9 @@ from trecs.data.rows import ROWS_NOTE, Values, first_rows, share
 from trecs.data.time_units import DAY_S, UNITS, tell_unit
 from trecs.errors import DataError, Problems
 
+# Floats beyond int64 are out of any range; cut off here, they are reported as such.
+_LARGEST = 2**62
+
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _WHOLE_NUMBER = r"^[+-]?\d+$"
 _ZONE = r"\d[T ]\d.*([Zz]|[+-]\d\d(:?\d\d)?)$"
@@ -169,7 +172,8 @@ class _Reader:
         unit = self.unit or tell_unit(numbers, usable, self.name, self.now_s, self.problems)
         if unit is None:
             return self._nothing()
-        epoch_s = np.floor_divide(numbers, UNITS[unit]).astype(np.int64)
+        ticks = np.clip(numbers, -_LARGEST, _LARGEST)
+        epoch_s = np.floor_divide(ticks, UNITS[unit]).astype(np.int64)
         self._check_range(epoch_s, numbers, f" in {unit}")
         return Times(epoch_s, f"epoch {unit}" + ("" if self.unit else ", told by their size"))
 

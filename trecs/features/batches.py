@@ -83,14 +83,19 @@ def training_batches(
     Yields:
       Batches to the contract `trecs.features.spec.TRAINING_FEATURES`. Weights sum to 1 over a batch.
     """
-    rng = np.random.default_rng([seed, epoch])
-    windows = _cut_windows(events, history_len, rng)
-    plan = _plan_batches(windows.length, history_len, batch_events, rng)
+    windows, plan = _plan_epoch(events, history_len, batch_events, seed, epoch)
     group_start = _tie_group_starts(events) if strict else None
     for chosen, bucket_len in plan[skip:]:
         batch = _assemble(events, windows.take(chosen), bucket_len)
         _add_targets(batch, events, windows.take(chosen), group_start)
         yield _pad_rows(batch, row_multiple)
+
+
+def num_training_batches(
+    events: EventRows, history_len: int, batch_events: int, seed: int, epoch: int
+) -> int:
+    """How many batches `training_batches` yields for these arguments without `skip`."""
+    return len(_plan_epoch(events, history_len, batch_events, seed, epoch)[1])
 
 
 def query_batches(
@@ -147,6 +152,15 @@ class _Windows:
         return _Windows(
             self.user[chosen], self.base[chosen], self.begin[chosen], self.length[chosen]
         )
+
+
+def _plan_epoch(
+    events: EventRows, history_len: int, batch_events: int, seed: int, epoch: int
+) -> tuple[_Windows, list[tuple[NDArray[np.int64], int]]]:
+    """The windows of an epoch, and its batches as (numbers of windows, padded length)."""
+    rng = np.random.default_rng([seed, epoch])
+    windows = _cut_windows(events, history_len, rng)
+    return windows, _plan_batches(windows.length, history_len, batch_events, rng)
 
 
 def _cut_windows(events: EventRows, history_len: int, rng: np.random.Generator) -> _Windows:

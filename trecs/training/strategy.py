@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import keras
 import tensorflow as tf
@@ -49,3 +50,11 @@ def dtype_policy(precision: str) -> keras.dtype_policies.DTypePolicy:
     if precision not in names:
         raise ConfigError(f"the precision must be auto, float32 or bfloat16, got {precision!r}")
     return keras.dtype_policies.DTypePolicy(names[precision])
+
+
+def worker_folder(directory: Path, strategy: tf.distribute.Strategy) -> Path:
+    """The folder itself for the first worker, one beside it for each other: they must not collide."""
+    resolver = strategy.cluster_resolver
+    if resolver is None or not resolver.task_id:
+        return directory
+    return directory.with_name(f"{directory.name}.worker-{resolver.task_id}")

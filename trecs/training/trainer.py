@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from trecs.features.batches import EventRows, training_batches
+from trecs.features.batches import EventRows, num_training_batches, training_batches
 from trecs.features.spec import TRAINING_FEATURES
 from trecs.models.retrieval import RetrievalModel
 from trecs.training.checkpoint import Checkpoints, Progress
@@ -42,10 +42,11 @@ class BatchPlan:
     seed: int
     num_replicas: int = 1
 
-    @property
-    def num_batches(self) -> int:
-        """Batches of the first epoch; later ones differ by the cutting of long histories."""
-        return sum(1 for _ in self.batches(0))
+    def num_batches(self, epoch: int) -> int:
+        """Batches of an epoch; epochs differ by a few, since long histories are cut anew."""
+        return num_training_batches(
+            self.events, self.history_len, self.batch_events, self.seed, epoch
+        )
 
     def batches(self, epoch: int, skip: int = 0) -> Iterator[dict[str, NDArray[np.generic]]]:
         """The batches of an epoch, from number `skip` on."""
@@ -69,24 +70,11 @@ class StoppingRule:
     patience: int
 
 
-class _Position:
-    """The epoch and batch that the input pipeline starts from; set before Keras asks for data."""
-
-    def __init__(self, plan: BatchPlan) -> None:
-        self._plan = plan
-        self.epoch = 0
-        self.skip = 0
-
-    def __call__(self) -> Iterator[dict[str, NDArray[np.generic]]]:
-        return self._plan.batches(self.epoch, self.skip)
-
-
 class _Keeper(keras.callbacks.Callback):
-    """Validates each epoch, keeps checkpoints and the learning curve, and stops in time."""
+    """Validates at the epoch's end, keeps checkpoints and the learning curve, and says when to stop."""
 
     def __init__(
         self,
-        position: _Position,
         progress: Progress,
         checkpoints: Checkpoints,
         validate: Callable[[], float],
@@ -95,7 +83,6 @@ class _Keeper(keras.callbacks.Callback):
         curve: Path,
     ) -> None:
         super().__init__()
-        self._position = position
         self._progress = progress
         self._checkpoints = checkpoints
         self._validate = validate
@@ -105,8 +92,6 @@ class _Keeper(keras.callbacks.Callback):
         self._began = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._position.epoch = epoch
-        self._position.skip = int(self._progress.step)
         self._began = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -118,8 +103,8 @@ class _Keeper(keras.callbacks.Callback):
         seconds = time.monotonic() - self._began
         score = self._validate()
         logs = {} if logs is None else logs
-        logs[VALIDATION_METRIC] = score
-        logs["train_seconds"] = seconds
+        # Keras hands the same dictionary to the progress bar and the callbacks that follow.
+        logs |= {VALIDATION_METRIC: score, "train_seconds": seconds}
         progress = self._progress
         if score > float(progress.best):
             progress.best.assign(score)
@@ -129,11 +114,11 @@ class _Keeper(keras.callbacks.Callback):
             progress.wait.assign_add(1)
         progress.epoch.assign(epoch + 1)
         progress.step.assign(0)
-        _append_row(self._curve, {"epoch": epoch + 1, **{k: float(v) for k, v in logs.items()}})
         stop = int(progress.wait) >= self._rule.patience or epoch + 1 >= self._rule.epochs
         progress.finished.assign(stop)
+        row = {"epoch": float(epoch + 1), **{k: float(v) for k, v in logs.items()}}
+        _write_curve(self._curve, [*read_curve(self._curve), row])
         self._checkpoints.save()
-        self.model.stop_training = stop
 
 
 def fit(
@@ -159,7 +144,8 @@ def fit(
       validate: scores the model as it is, higher is better; called after each epoch.
       directory: checkpoints and the learning curve go here.
       checkpoint_steps: steps between checkpoints inside an epoch.
-      callbacks: further Keras callbacks; their logs hold `loss` and `val_ndcg@10`.
+      callbacks: further Keras callbacks; their logs hold `loss` and `val_ndcg@10`. Keras tells them
+        of a beginning and an end of training with each epoch.
       verbose: Keras' progress bar: 0 none, 1 a bar, 2 a line an epoch.
 
     Returns:
@@ -169,19 +155,21 @@ def fit(
     curve = directory / "history.csv"
     progress = Progress()
     checkpoints = Checkpoints(directory / "checkpoints", model, progress)
-    if not checkpoints.restore():
-        curve.unlink(missing_ok=True)
-    _drop_rows_after(curve, int(progress.epoch))
-    if not bool(progress.finished):
-        position = _Position(plan)
-        keeper = _Keeper(
-            position, progress, checkpoints, validate, rule, checkpoint_steps, curve
-        )
+    checkpoints.restore()
+    # A kill between the curve's row and the checkpoint leaves a row too many.
+    _write_curve(curve, [row for row in read_curve(curve) if row["epoch"] <= int(progress.epoch)])
+    keeper = _Keeper(progress, checkpoints, validate, rule, checkpoint_steps, curve)
+    while not bool(progress.finished):
+        epoch = int(progress.epoch)
+        # One call an epoch: within one call, Keras takes every epoch to have the first one's number
+        # of batches, which is wrong after a resume inside an epoch.
         model.fit(
-            input_dataset(position),
-            epochs=rule.epochs,
-            initial_epoch=int(progress.epoch),
+            input_dataset(plan, epoch, int(progress.step)),
+            steps_per_epoch=plan.num_batches(epoch) - int(progress.step),
+            epochs=epoch + 1,
+            initial_epoch=epoch,
             callbacks=[keeper, *callbacks],
+            shuffle=False,
             verbose=verbose,
         )
     checkpoints.restore_best()
@@ -189,17 +177,41 @@ def fit(
 
 
 def input_dataset(
-    batches: Callable[[], Iterator[dict[str, NDArray[np.generic]]]],
-) -> tf.data.Dataset:
-    """A `tf.data` pipeline over batches that are made to the contract of `TRAINING_FEATURES`."""
+    plan: BatchPlan, epoch: int, skip: int = 0
+) -> tf.distribute.DistributedDataset:
+    """The input pipeline of one epoch under the current strategy, to `TRAINING_FEATURES`.
+
+    Every worker makes the same global batches, and each replica takes its own rows of them.
+
+    Args:
+      plan: the batches.
+      epoch: its number, from 0.
+      skip: batches to leave out at the start.
+    """
     signature = {
         f.name: tf.TensorSpec([None] * len(f.dims), f.dtype, f.name) for f in TRAINING_FEATURES
     }
-    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
-    options = tf.data.Options()
-    # Every worker makes the same global batches and takes its part of each.
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return dataset.with_options(options).prefetch(4)
+
+    def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        local = context.num_replicas_in_sync // context.num_input_pipelines
+        first = context.input_pipeline_id * local
+        return tf.data.Dataset.from_generator(
+            lambda: _replica_batches(plan, epoch, skip, range(first, first + local)),
+            output_signature=signature,
+        ).prefetch(2 * local)
+
+    return tf.distribute.get_strategy().distribute_datasets_from_function(of_worker)
+
+
+def _replica_batches(
+    plan: BatchPlan, epoch: int, skip: int, replicas: range
+) -> Iterator[dict[str, NDArray[np.generic]]]:
+    """The rows of each of a worker's replicas in turn, batch by batch."""
+    for batch in plan.batches(epoch, skip):
+        num_rows = len(batch["user_row"]) // plan.num_replicas
+        for replica in replicas:
+            rows = slice(replica * num_rows, (replica + 1) * num_rows)
+            yield {name: array[rows] for name, array in batch.items()}
 
 
 def read_curve(path: Path) -> list[dict[str, float]]:
@@ -208,16 +220,6 @@ def read_curve(path: Path) -> list[dict[str, float]]:
         return []
     with path.open(newline="", encoding="utf-8") as file:
         return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
-
-
-def _append_row(path: Path, row: dict[str, float]) -> None:
-    _write_curve(path, [*read_curve(path), row])
-
-
-def _drop_rows_after(path: Path, epoch: int) -> None:
-    rows = read_curve(path)
-    if rows:
-        _write_curve(path, [row for row in rows if row["epoch"] <= epoch])
 
 
 def _write_curve(path: Path, rows: list[dict[str, float]]) -> None:

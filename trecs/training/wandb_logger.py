@@ -42,6 +42,6 @@ class WandbLogger(keras.callbacks.Callback):
         """Send the epoch's metrics."""
         self._run.log({"epoch": epoch + 1, **(logs or {})})
 
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Close the run."""
+    def close(self) -> None:
+        """Finish the run. Not `on_train_end`, which Keras calls after every epoch here."""
         self._run.finish()
