@@ -1,8 +1,7 @@
-"""What trecs does, as functions: load data, train, evaluate, export. The command line calls these."""
+"""What trecs does, as functions; the command line calls these."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,12 +21,12 @@ from trecs.evaluation.baselines import default_baselines
 from trecs.evaluation.metrics import ndcg
 from trecs.evaluation.protocol import evaluate as run_protocol
 from trecs.evaluation.report import to_json, write_predictions
+from trecs.features.spec import FIRST_ITEM_ROW
 from trecs.models.retrieval import Objective, RetrievalModel
 from trecs.run import WEIGHTS, Run
 from trecs.serving.export import write_extras, write_version
 from trecs.serving.index import ExactIndex
 from trecs.serving.module import RecommenderModule
-from trecs.features.spec import FIRST_ITEM_ROW
 from trecs.training.loss import FullSoftmax, SampledSoftmax
 from trecs.training.strategy import make_strategy, worker_folder
 from trecs.training.trainer import BatchPlan, StoppingRule, fit
@@ -98,7 +97,8 @@ def train(
     run = Run.create(worker_folder(Path(out), strategy), config, dataset)
     settings = run.config.training
     keras.utils.set_random_seed(settings.seed)
-    # A resumed run must end with the weights of an uninterrupted one. Costs nothing measurable here.
+    # A resumed run must end with the weights of an uninterrupted one. Costs nothing measurable
+    # here.
     tf.config.experimental.enable_op_determinism()
     loggers = logging_callbacks(run)
     plan = BatchPlan(

@@ -1,7 +1,7 @@
 """The command line: `trecs fetch | train | evaluate | export | recommend`.
 
-Results go to standard output, progress and errors to standard error. Exit codes: 0, 1 for a failure,
-2 for bad usage.
+Results go to standard output, progress and errors to standard error. Exit codes: 0, 1 for a
+failure, 2 for bad usage.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.debug:
             raise
         sys.stderr.write(
-            f"trecs {options.command}: unexpected {type(error).__name__}: {error}. This is a fault of"
-            " trecs; --debug shows where it happened\n"
+            f"trecs {options.command}: unexpected {type(error).__name__}: {error}. This is a"
+            " fault of trecs; --debug shows where it happened\n"
         )
         return 1
     return 0
@@ -68,8 +68,8 @@ def _train(options: argparse.Namespace) -> None:
     run = api.train(dataset, options.out, config, verbose=1 if sys.stderr.isatty() else 2)
     best = max(run.learning_curve, key=lambda row: row["val_ndcg@10"])
     _write(
-        f"{run.directory}: {len(run.learning_curve)} epochs in {time.monotonic() - began:.0f} s, best"
-        f" validation NDCG@10 {best['val_ndcg@10']:.4f} in epoch {int(best['epoch'])}"
+        f"{run.directory}: {len(run.learning_curve)} epochs in {time.monotonic() - began:.0f} s,"
+        f" best validation NDCG@10 {best['val_ndcg@10']:.4f} in epoch {int(best['epoch'])}"
     )
 
 

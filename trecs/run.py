@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from trecs.config import Config, load_config
 from trecs.data.dataset import Dataset, open_dataset, save_dataset
 from trecs.data.log import EventLog
-from trecs.data.sequences import build_sequences
+from trecs.data.sequences import Ties, build_sequences
 from trecs.data.splits import Split, leave_last_out, temporal
 from trecs.errors import ConfigError, UsageError
 from trecs.evaluation.model_scorer import ModelScorer
@@ -190,9 +190,11 @@ class Run:
 def make_split(config: Config, log: EventLog) -> Split:
     """The split of a configuration."""
     settings = config.split
+    ties: Ties
     if settings.kind == "leave-last-out":
-        return leave_last_out(log, ties="order" if settings.ties == "auto" else settings.ties)
-    ties = "strict" if settings.ties == "auto" else settings.ties
+        ties = "strict" if settings.ties == "strict" else "order"
+        return leave_last_out(log, ties=ties)
+    ties = "order" if settings.ties == "order" else "strict"
     return temporal(log, settings.train_quantile, settings.test_quantile, ties=ties)
 
 

@@ -306,8 +306,8 @@ EVENT_CASES = [
         events=rows("u1,i1,893286600,1", "u1,i,2,893286601,2", "u1,i1"),
     ),
     Case(
-        "an opening quote before more than Python's csv reads as one cell",
-        (r"events\.csv cannot be parsed as delimited text: .*; write it again",),
+        "an opening quote that swallows the whole file",
+        (r"events\.csv cannot be parsed .*; look for a quote that is never closed",),
         events=HEADER + '"u1,i1,1,1\n' + "u1,i1,893286600,1\n" * 10_000,
     ),
     Case(

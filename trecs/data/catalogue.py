@@ -119,16 +119,16 @@ def _build(
         problems.raise_if_any(DataError, heading)
     ids = _unique_ids(frame, columns.item, problems)
     columns = _with_guesses(frame, columns, bool(text_columns), bool(category_columns))
-    texts = {name: to_texts(frame[name], problems) for name in columns.texts}
+    titles = [columns.title] if columns.title else []
+    strings = {
+        name: to_texts(frame[name], problems) for name in dict.fromkeys([*columns.texts, *titles])
+    }
     categories = {name: to_categories(frame[name], problems) for name in columns.categories}
-    titles = texts.get(columns.title or "")
-    if titles is None and columns.title:
-        titles = to_texts(frame[columns.title], problems)
     problems.raise_if_any(DataError, f"{heading} ({ROWS_NOTE})")
     catalogue = Catalogue(
         item_ids=to_objects(ids),
-        titles=join_texts([] if titles is None else [titles], len(frame)),
-        texts=join_texts(list(texts.values()), len(frame)),
+        titles=join_texts([strings[name] for name in titles], len(frame)),
+        texts=join_texts([strings[name] for name in columns.texts], len(frame)),
         categories={base_name(name): values for name, (values, _) in categories.items()},
         release_time_s=to_release_s(frame[columns.release]) if columns.release else None,
     )

@@ -56,7 +56,9 @@ def read_delimited(path: Path, columns: Sequence[str]) -> pa.Table:
     except pa.ArrowInvalid as error:
         fault = _encoding_fault(path) or _ragged_fault(path, delimiter, len(names))
         raise DataError(
-            fault or f"{path} cannot be parsed as delimited text: {error}; write it again"
+            fault
+            or f"{path} cannot be parsed as delimited text ({str(error).splitlines()[0][:120]}); "
+            "look for a quote that is never closed, or write it again"
         ) from error
 
 

@@ -1,9 +1,10 @@
 """Where data becomes a batch.
 
-The stream of a user with events e1 .. en is [start, e1, ..., en]; position p of it, read by a causal
-model, predicts what comes next. A target e(j) asks from position j - 1 (tie rule `order`), or from
-the last position strictly earlier in time (`strict`), so a tie never sees its siblings. All positions
-of a window train at once; windows that are shorter than the history length are batched together.
+The stream of a user with events e1 .. en is [start, e1, ..., en]; position p of it, read by a
+causal model, predicts what comes next. A target e(j) asks from position j - 1 (tie rule `order`),
+or from the last position strictly earlier in time (`strict`), so a tie never sees its siblings.
+All positions of a window train at once; windows that are shorter than the history length are
+batched together.
 """
 
 from __future__ import annotations
@@ -81,7 +82,8 @@ def training_batches(
       skip: batches to leave out at the start.
 
     Yields:
-      Batches to the contract `trecs.features.spec.TRAINING_FEATURES`. Weights sum to 1 over a batch.
+      Batches to the contract `trecs.features.spec.TRAINING_FEATURES`. Weights sum to 1 over a
+      batch.
     """
     windows, plan = _plan_epoch(events, history_len, batch_events, seed, epoch)
     group_start = _tie_group_starts(events) if strict else None
@@ -131,14 +133,6 @@ def query_batches(
         yield chosen, batch
 
 
-def bucket_length(length: int, history_len: int) -> int:
-    """Padded length of a window: 8, 16, 32, ... up to the history length. Few shapes, few traces."""
-    bucket = min(_SHORTEST_BUCKET, history_len)
-    while bucket < min(length, history_len):
-        bucket = min(2 * bucket, history_len)
-    return bucket
-
-
 @dataclass(frozen=True)
 class _Windows:
     """Stream positions [begin, begin + length) of users whose first event is events[base]; [W]."""
@@ -164,7 +158,7 @@ def _plan_epoch(
 
 
 def _cut_windows(events: EventRows, history_len: int, rng: np.random.Generator) -> _Windows:
-    """Cut each user's targets into windows; a user with too many at a random phase, new each epoch."""
+    """Cut each user's targets into windows, at a random phase where one does not hold them all."""
     num_events = np.diff(events.start)
     phase = rng.integers(1, history_len + 1, len(num_events))
     first = np.where(num_events > history_len, phase, num_events)
@@ -202,7 +196,7 @@ def _runs_of_one_bucket(
 
 
 def _buckets(length: NDArray[np.int64], history_len: int) -> NDArray[np.int64]:
-    """Padded length of each window: 8, 16, 32, ... up to the history length; few shapes, few traces."""
+    """Padded length of each window: 8, 16, 32, ... history length. Few shapes, few traces."""
     sizes = [min(_SHORTEST_BUCKET, history_len)]
     while sizes[-1] < history_len:
         sizes.append(min(2 * sizes[-1], history_len))
@@ -265,7 +259,9 @@ def _add_targets(
     batch["weight"] = (valid / max(valid.sum(), 1)).astype(np.float32)
 
 
-def _pad_rows(batch: dict[str, NDArray[np.generic]], multiple: int) -> dict[str, NDArray[np.generic]]:
+def _pad_rows(
+    batch: dict[str, NDArray[np.generic]], multiple: int
+) -> dict[str, NDArray[np.generic]]:
     """Repeat the first row with weight 0 until the rows divide among the replicas."""
     missing = -len(batch["user_row"]) % multiple
     if not missing:

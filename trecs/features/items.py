@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +19,16 @@ START_ID = 1
 """Row of the id embedding that stands for the start of a history."""
 _MAX_VALUES = 8
 
+_Number = TypeVar("_Number", bound=np.generic)
+
 
 @dataclass(frozen=True)
 class ItemTable:
     """Features by item row; M rows, of which the first two are padding and the unknown item.
 
     Attributes:
-      item_ids: object [M - 2] external ids; candidate `i` has row `i + 2`. Trained items come first.
+      item_ids: object [M - 2] external ids; candidate `i` has row `i + 2`. Trained items come
+        first.
       num_trained: how many of them have an id embedding of their own.
       row_of_code: int32 [N], item row of each item code of the dataset.
       id_index: int32 [M], row of the id embedding; NEW_ID for items that did not train.
@@ -53,7 +57,8 @@ def build_item_table(
     """Lay out the items of a dataset for a model fitted with `vocabulary`.
 
     Args:
-      dataset: its catalogue may hold items that did not train; they get rows after the trained ones.
+      dataset: its catalogue may hold items that did not train; they get rows after the trained
+        ones.
       vocabulary: the fitted state.
       text_vectors: float32 [N, H] by item code; rows of NaN where an item has no text.
 
@@ -99,14 +104,14 @@ def num_category_rows(vocabulary: Vocabulary) -> int:
     return 1 + sum(len(values) for values in vocabulary.category_values.values())
 
 
-def _with_special_rows(array: NDArray[np.generic]) -> NDArray[np.generic]:
+def _with_special_rows(array: NDArray[_Number]) -> NDArray[_Number]:
     padding = np.zeros((FIRST_ITEM_ROW, *array.shape[1:]), array.dtype)
     return np.concatenate([padding, array])
 
 
 def _standardise(vectors: NDArray[np.float32], num_trained: int) -> NDArray[np.float32]:
-    """Centre on the trained items' mean and scale to mean square 1; BERT means share a direction."""
-    known = ~np.isnan(vectors).any(axis=1)
+    """Centre on the trained items' mean, scale to mean square 1: BERT means share a direction."""
+    known = np.isfinite(vectors).all(axis=1)
     fitted = vectors[:num_trained][known[:num_trained]]
     if not fitted.size:
         return np.nan_to_num(vectors)

@@ -25,7 +25,8 @@ class TrendTable:
     """Cumulative event counts of candidates by day.
 
     Attributes:
-      counts: int32 [num_steps + 1, N]; row `d` counts events before day `first_day + d * step_days`.
+      counts: int32 [num_steps + 1, N]; row `d` counts events before day `first_day + d *
+        step_days`.
       first_row: int32 [N], first row in which the candidate has a count; num_steps + 1 if none.
       first_day: day (UTC epoch seconds // 86400) of row 0.
       step_days: days from a row to the next; 1 unless the table would be too large.
@@ -94,8 +95,8 @@ class Trend:
           candidates: int32 [M], or None for all.
 
         Returns:
-          float32 [R, 6, M]: log(1 + count) of the last 1, 7 and 30 days and of all time, log(1 + days
-          since the candidate appeared), and 1 where it has not appeared yet.
+          float32 [R, 6, M]: log(1 + count) of the last 1, 7 and 30 days and of all time, log(1 +
+          days since the candidate appeared), and 1 where it has not appeared yet.
         """
         seen = self._read(row, candidates)
         columns = []

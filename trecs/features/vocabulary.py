@@ -26,7 +26,8 @@ class Vocabulary:
       item_ids: training items in order of first event.
       item_counts: training events of each of `item_ids`.
       category_values: per category column, the values that training items have, sorted.
-      release_mean_s, release_std_s: of the training items' release times; (0, 0) where none has one.
+      release_mean_s, release_std_s: of the training items' release times; (0, 0) where none has
+        one.
       season: whether the training window spans two years or more, so that the time of the year can
         have been learnt.
     """

@@ -47,8 +47,9 @@ class ItemTensors:
 class RetrievalModel(keras.Model):
     """score(u, t, i) = <q(u, t), c_i> + <w(u, t), trend_i(t)> + b_i.
 
-    Trains by its own `train_step`, to which `compile` gives an objective from `trecs.training.loss`.
-    The items and the trend are data and are given by `set_data`, before training or scoring.
+    Trains by its own `train_step`, to which `compile` gives an objective from
+    `trecs.training.loss`. The items and the trend are data and are given by `set_data`, before
+    training or scoring.
 
     Args:
       item_tower, timestamp_tower, user_tower: the towers.
@@ -131,7 +132,8 @@ class RetrievalModel(keras.Model):
         """Configure training.
 
         Args:
-          optimizer: a Keras 3 optimizer, without clipping: Keras clips before it sums over replicas.
+          optimizer: a Keras 3 optimizer, without clipping: Keras clips before it sums over
+            replicas.
           objective: maps (model, batch) to this replica's share of the loss; shares add up to it.
         """
         super().compile(optimizer=optimizer, **kwargs)

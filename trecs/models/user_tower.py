@@ -1,4 +1,4 @@
-"""User tower: a Transformer decoder fuses the history, the time states, the user and the request."""
+"""User tower: a Transformer decoder fuses history, time states, user and request."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class UserTower(keras.layers.Layer):
 
     keras-nlp Transformer decoder layers over the item vectors of the history: causal self-attention
     over events, and cross-attention to the timestamp tower's states under the same causal mask (an
-    unmasked one would leak the future). The user's id embedding is added, and the request time gates
-    the result.
+    unmasked one would leak the future). The user's id embedding is added, and the request time
+    gates the result.
 
     Args:
       num_users: rows of the user embedding, row 0 (unknown user) included.
@@ -57,6 +57,7 @@ class UserTower(keras.layers.Layer):
         }
         dtype = self.dtype_policy
         self.season = season
+        self.embedding_dim = embedding_dim
         self.user_id_dropout = user_id_dropout
         self.position = keras_nlp.layers.PositionEmbedding(history_len, dtype=dtype)
         self.input_norm = keras.layers.LayerNormalization(dtype=dtype)
@@ -91,14 +92,14 @@ class UserTower(keras.layers.Layer):
     def build(self, input_shape: dict[str, tuple[int | None, ...]]) -> None:
         """Create the weights; `input_shape` as the inputs of `call`."""
         history = input_shape["history"]
-        width = history[-1]
+        width = self.embedding_dim
         self.position.build(history)
         self.input_norm.build(history)
         for decoder in self.decoders:
             decoder.build(history, input_shape["time_states"])
         self.user_embedding.build(input_shape["user_row"])
         self.output_norm.build(history)
-        request = (None, None, NUM_REQUEST_FEATURES + input_shape["time_states"][-1])
+        request = (None, None, NUM_REQUEST_FEATURES + width)
         self.gate.build(request)
         self.query.build(history)
         self.trend_weight.build((None, None, width + request[-1]))
@@ -145,7 +146,7 @@ class UserTower(keras.layers.Layer):
 
 
 def _causal_mask(sequence: tf.Tensor) -> tf.Tensor:
-    """bool [batch, history, history], true where the second position is not after the first."""
+    """Bool [batch, history, history], true where the second position is not after the first."""
     batch, length = tf.shape(sequence)[0], tf.shape(sequence)[1]
     position = tf.range(length)
     return tf.tile((position[None] <= position[:, None])[None], [batch, 1, 1])

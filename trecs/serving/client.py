@@ -39,7 +39,9 @@ class Recommender:
         self.directory = _version_folder(Path(directory))
         extra = self.directory / EXTRA
         if not (extra / "metadata.json").exists():
-            raise UsageError(f"{self.directory} was not exported by trecs: no {EXTRA}/metadata.json")
+            raise UsageError(
+                f"{self.directory} was not exported by trecs: no {EXTRA}/metadata.json"
+            )
         self.metadata: dict[str, Any] = json.loads((extra / "metadata.json").read_text("utf-8"))
         items = pd.read_parquet(extra / "items.parquet")
         self._titles = dict(zip(items["item_id"], items["title"], strict=True))
@@ -64,8 +66,8 @@ class Recommender:
 
         Args:
           user_id: known or not.
-          history: columns `item_id` and `timestamp` (UTC epoch seconds); None takes the user's events
-            known at export. Events that are not before `at` are ignored.
+          history: columns `item_id` and `timestamp` (UTC epoch seconds); None takes the user's
+            events known at export. Events that are not before `at` are ignored.
           at: request time, UTC epoch seconds; None is now.
           k: at most what the model was exported with.
 

@@ -1,8 +1,8 @@
 """The exact index: candidates as vectors whose inner product with a query is the score.
 
-TFRS's `BruteForce` layer is not used here: it excludes seen items by asking for k + history more and
-filtering, which fails where a history is longer than the catalogue, and it is a Keras 2 layer, which
-a module of plain TensorFlow must not hold.
+TFRS's `BruteForce` layer is not used here: it excludes seen items by asking for k + history more
+and filtering, which fails where a history is longer than the catalogue, and it is a Keras 2 layer,
+which a module of plain TensorFlow must not hold.
 """
 
 from __future__ import annotations
@@ -63,9 +63,7 @@ class ExactIndex(tf.Module):
         bias = tf.gather(self.bias, place)[:, None] * known
         return tf.concat([vector, trend, bias], axis=1)
 
-    def top_k(
-        self, query: tf.Tensor, excluded: tf.Tensor, k: int
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    def top_k(self, query: tf.Tensor, excluded: tf.Tensor, k: int) -> tuple[tf.Tensor, tf.Tensor]:
         """The k best candidates of each query.
 
         Args:

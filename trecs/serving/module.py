@@ -86,8 +86,8 @@ class RecommenderModule(tf.Module):
           user_id: string [B]; an unknown user is served from the history alone.
           history_item_ids: string [B, L], any L and order; "" is padding, unknown ids are events
             whose item is not known.
-          history_timestamps: int64 [B, L], UTC epoch seconds; events that are not before the request
-            are ignored.
+          history_timestamps: int64 [B, L], UTC epoch seconds; events that are not before the
+            request are ignored.
           request_time: int64 [B], UTC epoch seconds.
 
         Returns:

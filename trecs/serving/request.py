@@ -16,7 +16,10 @@ UNKNOWN_CANDIDATE = UNKNOWN_ROW - FIRST_ITEM_ROW
 
 
 def sorted_history(
-    candidate: tf.Tensor, item_ids: tf.Tensor, timestamps: tf.Tensor, request_time: tf.Tensor,
+    candidate: tf.Tensor,
+    item_ids: tf.Tensor,
+    timestamps: tf.Tensor,
+    request_time: tf.Tensor,
     strict: bool,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Sort each history by time and drop what is not before the request.

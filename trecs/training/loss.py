@@ -25,9 +25,7 @@ class FullSoftmax:
         query, weight = model.encode_queries(batch, history, training=True)
         first, last = FIRST_ITEM_ROW, FIRST_ITEM_ROW + model.items.num_trained
         trend = trend_of_queries(model, batch, tf.range(model.items.num_trained))
-        logits = score(
-            _flat(query), _flat(weight), vectors[first:last], bias[first:last], trend
-        )
+        logits = score(_flat(query), _flat(weight), vectors[first:last], bias[first:last], trend)
         target = tf.reshape(batch["target_row"], [-1]) - FIRST_ITEM_ROW
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(target, 0), logits)
         return tf.reduce_sum(losses * tf.reshape(batch["weight"], [-1]))
@@ -38,7 +36,8 @@ class SampledSoftmax:
 
     The negatives are the targets of the global batch and `num_uniform` items drawn uniformly. Each
     score is corrected by the log of the candidate's expected share among the negatives (logQ,
-    https://research.google/pubs/pub48840/), and negatives equal to the row's own target are removed.
+    https://research.google/pubs/pub48840/), and negatives equal to the row's own target are
+    removed.
 
     Args:
       item_counts: int64 [num_trained], training events of each trained item.
@@ -66,11 +65,17 @@ class SampledSoftmax:
         candidate = tf.maximum(candidate_row - FIRST_ITEM_ROW, 0)
         trend = trend_of_queries(model, batch, candidate)
         offset = score(
-            tf.zeros_like(_flat(query)), _flat(weight), tf.gather(vectors, own),
-            tf.gather(bias, own), trend,
+            tf.zeros_like(_flat(query)),
+            _flat(weight),
+            tf.gather(vectors, own),
+            tf.gather(bias, own),
+            trend,
         )
         return self._task(
-            _flat(query), tf.gather(vectors, own), offset, candidate_row,
+            _flat(query),
+            tf.gather(vectors, own),
+            offset,
+            candidate_row,
             tf.reshape(batch["weight"], [-1]),
         )
 
@@ -96,7 +101,9 @@ class SampledSoftmax:
     ) -> tf.Tensor:
         """Run the TFRS task on plain tensors; `offset` (trend and bias) joins in its loss."""
 
-        def cross_entropy(y_true: tf.Tensor, y_pred: tf.Tensor, sample_weight: tf.Tensor) -> tf.Tensor:
+        def cross_entropy(
+            y_true: tf.Tensor, y_pred: tf.Tensor, sample_weight: tf.Tensor
+        ) -> tf.Tensor:
             losses = tf.nn.softmax_cross_entropy_with_logits(y_true, y_pred + offset)
             return tf.reduce_sum(losses * sample_weight)
 
@@ -117,7 +124,9 @@ class SampledSoftmax:
     def _sampling_probability(self, candidate_row: tf.Tensor) -> tf.Tensor:
         """Share of the negatives that the candidate is expected to make up, float32 [M]."""
         num_targets = tf.shape(candidate_row)[0] - self._num_uniform
-        in_batch = tf.cast(num_targets, tf.float32) / tf.cast(tf.shape(candidate_row)[0], tf.float32)
+        in_batch = tf.cast(num_targets, tf.float32) / tf.cast(
+            tf.shape(candidate_row)[0], tf.float32
+        )
         popularity = tf.gather(self._popularity, tf.maximum(candidate_row - FIRST_ITEM_ROW, 0))
         return in_batch * popularity + (1 - in_batch) / len(self._popularity)
 
@@ -125,8 +134,8 @@ class SampledSoftmax:
 def all_replicas(values: tf.Tensor) -> tf.Tensor:
     """The values [n] of all replicas [replicas * n], this replica's own first.
 
-    Only integers pass between replicas: each encodes all candidates itself, so that the gradients of
-    the item tower add up to the global one without a gradient through the gathering.
+    Only integers pass between replicas: each encodes all candidates itself, so that the gradients
+    of the item tower add up to the global one without a gradient through the gathering.
     """
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:

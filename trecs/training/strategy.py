@@ -53,7 +53,7 @@ def dtype_policy(precision: str) -> keras.dtype_policies.DTypePolicy:
 
 
 def worker_folder(directory: Path, strategy: tf.distribute.Strategy) -> Path:
-    """The folder itself for the first worker, one beside it for each other: they must not collide."""
+    """The folder itself for the first worker, one beside it for each other worker."""
     resolver = strategy.cluster_resolver
     if resolver is None or not resolver.task_id:
         return directory

@@ -64,14 +64,14 @@ class BatchPlan:
 
 @dataclass(frozen=True)
 class StoppingRule:
-    """When training ends: after `epochs`, or `patience` epochs without a better validation score."""
+    """Training ends after `epochs`, or `patience` epochs without a better validation score."""
 
     epochs: int
     patience: int
 
 
 class _Keeper(keras.callbacks.Callback):
-    """Validates at the epoch's end, keeps checkpoints and the learning curve, and says when to stop."""
+    """Validates each epoch, keeps checkpoints and the learning curve, says when to stop."""
 
     def __init__(
         self,
@@ -176,9 +176,7 @@ def fit(
     return read_curve(curve)
 
 
-def input_dataset(
-    plan: BatchPlan, epoch: int, skip: int = 0
-) -> tf.distribute.DistributedDataset:
+def input_dataset(plan: BatchPlan, epoch: int, skip: int = 0) -> tf.distribute.DistributedDataset:
     """The input pipeline of one epoch under the current strategy, to `TRAINING_FEATURES`.
 
     Every worker makes the same global batches, and each replica takes its own rows of them.

@@ -31,8 +31,8 @@ class WandbLogger(keras.callbacks.Callback):
             import wandb
         except ImportError as error:
             raise ConfigError(
-                f"training.wandb_project = {project!r} needs the package wandb, got {error}; install"
-                " it with pip install 'trecs[wandb]', or leave the setting empty"
+                f"training.wandb_project = {project!r} needs the package wandb, got {error};"
+                " install it with pip install 'trecs[wandb]', or leave the setting empty"
             ) from error
         self._run = wandb.init(
             project=project, name=directory.name, dir=str(directory), config=config, resume="allow"
