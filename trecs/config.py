@@ -100,11 +100,11 @@ class ModelConfig:
 class TrainingConfig:
     """The optimisation and where it runs."""
 
-    epochs: int = 40
+    epochs: int = 20
     """Most epochs; early stopping usually ends before."""
     patience: int = 4
     """Epochs without a better validation NDCG@10 after which training stops."""
-    batch_events: int = 4096
+    batch_events: int = 1024
     """Target events of one step over all replicas."""
     learning_rate: float = 2e-3
     """Peak learning rate of AdamW, after warm-up; decays to a tenth by a cosine."""

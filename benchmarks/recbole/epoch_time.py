@@ -1,10 +1,10 @@
-"""Times one training epoch of RecBole's GRU4Rec on MovieLens-100K and writes JSON to standard output.
+"""Times one training epoch of RecBole's GRU4Rec on MovieLens-100K; writes JSON to standard output.
 
 It runs in the environment that `run` beside this file makes, not in that of trecs. Settings are
-those that RecBole ships (history 50, embedding 64, hidden 128, batch 2,048), with the loss that GRU4Rec
-ships with, full cross-entropy, and the split for it, leave-one-out by time. The data are those
-inside the recbole package. Loading and preparing the data are not counted; the evaluation that
-RecBole appends to an epoch is not either.
+those that RecBole ships (history 50, embedding 64, hidden 128, batch 2,048, full cross-entropy),
+with the split that sequential models are run with, leave-one-out by time. The data are those inside
+the recbole package. Loading and preparing the data is not counted, nor is the evaluation that
+RecBole appends to an epoch.
 """
 
 from __future__ import annotations

@@ -102,8 +102,9 @@ def title_and_year(text: str) -> tuple[str, int | None]:
         >>> title_and_year("unknown")
         ('unknown', None)
     """
-    found = re.fullmatch(r"(.*\S)\s*\((\d{4})(?:[-–]\d{0,4})?\)(?:\s*\([A-Z]+\))?\s*", text)
-    return (found[1], int(found[2])) if found else (text.strip(), None)
+    text = text.strip()
+    found = re.fullmatch(r"(.*\S)\s*\((\d{4})(?:[-–]\d{0,4})?\)(?:\s*\([A-Z]+\))?", text)
+    return (found[1], int(found[2])) if found else (text, None)
 
 
 def joined(parts: Iterable[str | None], separator: str = ". ") -> str:

@@ -111,7 +111,7 @@ def _with_special_rows(array: NDArray[_Number]) -> NDArray[_Number]:
 
 def _standardise(vectors: NDArray[np.float32], num_trained: int) -> NDArray[np.float32]:
     """Centre on the trained items' mean, scale to mean square 1: BERT means share a direction."""
-    known = np.isfinite(vectors).all(axis=1)
+    known = np.asarray(np.isfinite(vectors).all(axis=1))
     fitted = vectors[:num_trained][known[:num_trained]]
     if not fitted.size:
         return np.nan_to_num(vectors)

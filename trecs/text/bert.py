@@ -75,9 +75,10 @@ def load_bert(preset: str) -> Bert:
     except Exception as error:
         known = ", ".join(keras_nlp.models.BertBackbone.presets)
         raise ConfigError(
-            f"no BERT could be loaded from text.preset = {preset!r}: {type(error).__name__}: {error}"
-            f" - give a keras-nlp BERT preset name ({known}), a directory that holds one (keras-nlp's own format, or config.json, model.safetensors"
-            f" and vocab.txt), '{PACKAGED_PRESET}' for the packaged MiniLM, or '{NO_TEXT}' to train"
+            f"no BERT could be loaded from text.preset = {preset!r}: {type(error).__name__}:"
+            f" {error} - give a keras-nlp BERT preset name ({known}), a directory that holds one"
+            " (keras-nlp's own format, or config.json, model.safetensors and vocab.txt),"
+            f" '{PACKAGED_PRESET}' for the packaged MiniLM, or '{NO_TEXT}' to train"
             " without text. A preset name needs its hub to be reachable, or cached before."
         ) from error
 
