@@ -283,7 +283,8 @@ def _coerce(value: Any, expected: Any) -> Any:
     if expected is bool or isinstance(value, bool):
         if expected is bool and isinstance(value, bool):
             return value
-        raise TypeError(f"must be {getattr(expected, '__name__', 'a list of strings')}")
+        plain = expected in (bool, int, float, str)
+        raise TypeError(f"must be {expected.__name__ if plain else 'a list of strings'}")
     if expected is float and isinstance(value, int):
         return float(value)
     if expected in (int, float, str):

@@ -59,7 +59,6 @@ def time_epoch(folder: str) -> dict[str, Any]:
         "data": "movielens-100k",
         "epoch_s": time.perf_counter() - started,
         "num_threads": torch.get_num_threads(),
-        "num_events": int(dataset.inter_num),
         "num_training_rows": len(train.dataset),
         "num_steps": len(train),
         "batch_size": config["train_batch_size"],
