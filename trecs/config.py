@@ -84,7 +84,7 @@ class ModelConfig:
     """Share of items whose id embedding is hidden in a step, so that new items work from text."""
     user_id_dropout: float = 0.5
     """Share of users whose id embedding is hidden in a step, so that new users work."""
-    history_len: int = 100
+    history_len: int = 50
     """Newest events of a user that the model reads."""
     loss: str = "auto"
     """`full` softmax over the catalogue, `sampled` (the TFRS retrieval task: in-batch and uniform
@@ -100,13 +100,13 @@ class ModelConfig:
 class TrainingConfig:
     """The optimisation and where it runs."""
 
-    epochs: int = 20
+    epochs: int = 25
     """Most epochs; early stopping usually ends before."""
     patience: int = 4
     """Epochs without a better validation NDCG@10 after which training stops."""
-    batch_events: int = 1024
+    batch_events: int = 3072
     """Target events of one step over all replicas."""
-    learning_rate: float = 2e-3
+    learning_rate: float = 3e-3
     """Peak learning rate of AdamW, after warm-up; decays to a tenth by a cosine."""
     warmup_steps: int = 50
     """Steps of linear warm-up from zero."""

@@ -96,7 +96,9 @@ class _Keeper(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._progress.step.assign_add(1)
-        if int(self._progress.step) % self._checkpoint_steps == 0:
+        # Not after the last batch: the epoch's end saves, and a resume needs a batch to go on with.
+        is_last = batch + 1 == self.params["steps"]
+        if int(self._progress.step) % self._checkpoint_steps == 0 and not is_last:
             self._checkpoints.save()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
