@@ -8,13 +8,12 @@ import json
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
-
-import trecs  # noqa: F401 - before tensorflow
-import keras
 import tensorflow as tf
 
+import trecs  # noqa: F401 - before tensorflow
 from trecs.api import make_objective
 from trecs.config import load_config
 from trecs.data.catalogue import catalogue_from_frame

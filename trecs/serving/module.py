@@ -58,6 +58,11 @@ class RecommenderModule(tf.Module):
         self._settings = (history_len, strict, exclude_seen, min(k, index.num_candidates))
         # A closure, so that the Keras model is no attribute of this module.
         self._encode = _query_encoder(model)
+        # The same by a dictionary, which is how `keras.layers.TFSMLayer` calls: endpoint "call".
+        self.call = tf.function(
+            lambda inputs: self.recommend(**inputs),
+            input_signature=[{spec.name: spec for spec in request_signature()}],
+        )
 
     def signatures(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
         """The functions to save, by signature name."""

@@ -1,0 +1,195 @@
+"""The exported model answers as the live one does, wherever it is loaded."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import Shop, request
+
+from trecs.data.sequences import build_sequences
+from trecs.evaluation.model_scorer import ModelScorer
+from trecs.evaluation.protocol import Requests
+
+HERE = Path(__file__).parent
+TOP = 10
+LONG_UNKNOWN_ID = "an-item-id-too-long-for-the-inline-form-of-a-string"
+
+
+class _TrendAsOf:
+    """The trend as the export froze it, whatever the request time."""
+
+    def __init__(self, trend, as_of_s: int) -> None:
+        self._trend, self._as_of_s = trend, as_of_s
+
+    def row(self, times_s):
+        return self._trend.row(tf.fill(tf.shape(times_s), tf.constant(self._as_of_s, tf.int64)))
+
+    def features(self, *arguments):
+        return self._trend.features(*arguments)
+
+
+def _live(shop: Shop, at_s: int) -> tuple[np.ndarray, list[str], list[list[tuple[str, int]]]]:
+    """Scores of every item for every user at a time, the users, and their histories."""
+    run = shop.run
+    log = run.dataset.log
+    sequences = build_sequences(log)
+    lo, end = sequences.start[:-1], sequences.start[1:]
+    before = log.timestamp_s[sequences.order] < at_s
+    hi = lo + np.array([before[a:b].sum() for a, b in zip(lo, end, strict=True)])
+    users = np.arange(log.num_users, dtype=np.int32)
+    scorer = ModelScorer(
+        run.model(),
+        run.events(),
+        _TrendAsOf(run.trend(), shop.as_of_s),
+        run.items.row_of_code,
+        run.config.model.history_len,
+    )
+    times = np.full(len(users), at_s, np.int64)
+    scores = scorer.score(Requests(users, np.zeros_like(users), times, lo, hi))
+    histories = []
+    for user, (first, last) in enumerate(zip(lo, hi, strict=True)):
+        events = sequences.order[first:last]
+        scores[user, log.item[events]] = -np.inf
+        histories.append([(log.item_ids[log.item[e]], int(log.timestamp_s[e])) for e in events])
+    return scores, log.user_ids.tolist(), histories
+
+
+@pytest.mark.parametrize("days_before_the_export", [0, 30])
+def test_top_ten_of_every_user_is_the_live_models(shop: Shop, days_before_the_export: int):
+    at_s = shop.as_of_s - days_before_the_export * 86_400
+    scores, users, histories = _live(shop, at_s)
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :TOP]
+    item_ids = shop.run.dataset.log.item_ids
+
+    ids, found = shop.recommend(users, histories, [at_s] * len(users))
+
+    assert [row[:TOP] for row in ids] == item_ids[best].tolist()
+    np.testing.assert_allclose(
+        found[:, :TOP], np.take_along_axis(scores, best, axis=1), atol=1e-5, rtol=0
+    )
+
+
+_ONLY_TENSORFLOW = """
+import importlib.abc, json, sys
+
+BLOCKED = {"keras", "keras_nlp", "keras_hub", "tensorflow_text", "tf_keras",
+           "tensorflow_recommenders", "trecs"}
+
+class Block(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in BLOCKED:
+            raise ImportError(f"{name} is blocked")
+
+sys.meta_path.insert(0, Block())
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.python.framework import op_def_registry
+
+folder, asked = sys.argv[1], json.loads(sys.argv[2])
+proto = saved_model_pb2.SavedModel()
+proto.ParseFromString(open(f"{folder}/saved_model.pb", "rb").read())
+graph = proto.meta_graphs[0].graph_def
+own = {f.signature.name for f in graph.library.function}
+nodes = list(graph.node) + [n for f in graph.library.function for n in f.node_def]
+unknown = sorted({n.op for n in nodes if n.op not in own and op_def_registry.get(n.op) is None})
+answer = tf.saved_model.load(folder).signatures["recommend"](
+    user_id=tf.constant(asked["user_id"]),
+    history_item_ids=tf.constant(asked["ids"]),
+    history_timestamps=tf.constant(asked["times"], tf.int64),
+    request_time=tf.constant(asked["at"], tf.int64),
+)
+print(json.dumps({
+    "unknown_ops": unknown,
+    "num_ops": len({n.op for n in nodes}),
+    "imported": sorted(BLOCKED & set(sys.modules)),
+    "item_ids": [[i.decode() for i in row] for row in answer["item_ids"].numpy()],
+    "scores": answer["scores"].numpy().tolist(),
+}))
+"""
+
+
+def test_a_process_with_tensorflow_alone_gives_the_same_answer(shop: Shop):
+    history = [*shop.history("u3"), (LONG_UNKNOWN_ID, shop.as_of_s - 10)]
+    asked = {
+        "user_id": ["u3"],
+        "ids": [[item for item, _ in history]],
+        "times": [[time_s for _, time_s in history]],
+        "at": [shop.as_of_s],
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", _ONLY_TENSORFLOW, str(shop.version), json.dumps(asked)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    answer = json.loads(done.stdout.splitlines()[-1])
+    ids, scores = shop.recommend(["u3"], [history], [shop.as_of_s])
+
+    assert answer["unknown_ops"] == []
+    assert answer["num_ops"] > 20
+    assert answer["imported"] == []
+    assert answer["item_ids"] == ids
+    np.testing.assert_allclose(answer["scores"], scores, atol=1e-5, rtol=0)
+
+
+def _tensor_names(version: Path) -> list[str]:
+    """Graph names of the inputs and outputs of `recommend`, in the order of the C program."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    proto = saved_model_pb2.SavedModel()
+    proto.ParseFromString((version / "saved_model.pb").read_bytes())
+    signature = proto.meta_graphs[0].signature_def["recommend"]
+    inputs = ("user_id", "history_item_ids", "history_timestamps", "request_time")
+    return [
+        *(signature.inputs[name].name for name in inputs),
+        *(signature.outputs[name].name for name in ("item_ids", "scores")),
+    ]
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+def test_the_c_api_gives_the_same_answer(shop: Shop, tmp_path: Path):
+    library = tf.sysconfig.get_lib()
+    program = tmp_path / "recommend"
+    subprocess.run(
+        ["cc", "-O1", str(HERE / "recommend.c"), f"-I{tf.sysconfig.get_include()}"]
+        + [f"-L{library}", "-l:libtensorflow_cc.so.2", "-l:libtensorflow_framework.so.2"]
+        + [f"-Wl,-rpath,{library}", "-o", str(program)],
+        check=True,
+    )
+    history = [*shop.history("u5"), (LONG_UNKNOWN_ID, shop.as_of_s - 10)]
+    events = [text for item, time_s in history for text in (item, str(time_s))]
+    done = subprocess.run(
+        [str(program), str(shop.version), *_tensor_names(shop.version)]
+        + ["u5", str(shop.as_of_s), *events],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    rows = [line.split("\t") for line in done.stdout.splitlines()]
+    ids, scores = shop.recommend(["u5"], [history], [shop.as_of_s])
+
+    assert [row[0] for row in rows] == ids[0]
+    np.testing.assert_allclose([float(row[1]) for row in rows], scores[0], atol=1e-5, rtol=1e-5)
+
+
+def test_keras_3_loads_it_as_a_layer(shop: Shop):
+    layer = keras.layers.TFSMLayer(str(shop.version), call_endpoint="recommend")
+    history = shop.history("u1")
+    answer = layer(request(["u1"], [history], [shop.as_of_s]))
+    ids, scores = shop.recommend(["u1"], [history], [shop.as_of_s])
+
+    assert [item.decode() for item in answer["item_ids"].numpy()[0]] == ids[0]
+    np.testing.assert_allclose(answer["scores"].numpy(), scores, atol=1e-5, rtol=0)
