@@ -81,6 +81,10 @@ bench: $(STAMP)  ## time a training epoch of trecs and of RecBole's GRU4Rec (bui
 	$(BIN)/python benchmarks/epoch_time.py
 	benchmarks/recbole/run
 
+.PHONY: quality
+quality: $(STAMP)  ## train three seeds on both splits of MovieLens-100K and print the table
+	$(BIN)/python benchmarks/quality.py
+
 .PHONY: clean
 clean:  ## remove caches, runs and builds; keep .venv, downloads and saved_models
 	rm -rf .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info runs

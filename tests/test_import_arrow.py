@@ -13,7 +13,21 @@ import pytest
 import trecs
 
 ROOT = Path(trecs.__file__).parent
-LAYERS = ["errors", "columns", "config", "data", "features", "text", "models", "training", "evaluation", "serving", "run", "api", "cli"]
+LAYERS = [
+    "errors",
+    "columns",
+    "config",
+    "data",
+    "features",
+    "text",
+    "models",
+    "training",
+    "evaluation",
+    "serving",
+    "run",
+    "api",
+    "cli",
+]
 LIGHT = (
     "trecs",
     "trecs.errors",

@@ -1,7 +1,7 @@
 """One training step on one device and on two replicas; prints the largest differences as JSON.
 
-Run by test_replicas.py in a process of its own, since logical devices must be made before TensorFlow
-computes anything.
+Run by test_replicas.py in a process of its own, since logical devices must be made before
+TensorFlow computes anything.
 """
 
 import json
@@ -94,7 +94,7 @@ def main(loss, precision):
     _, one = gradients(run, "one-device", start)
     replicas, two = gradients(run, "mirrored", start)
     floats = [(a, b) for a, b in zip(one, two, strict=True) if a.dtype.kind == "f"]
-    print(
+    sys.stdout.write(
         json.dumps(
             {
                 "replicas": replicas,
