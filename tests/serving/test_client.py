@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import Shop
+from serving_shop import Shop
 
 import trecs
 from trecs.errors import UsageError

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import tensorflow as tf
-from conftest import Shop
+from serving_shop import Shop
 
 import trecs
 from trecs.errors import UsageError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import Shop, request
+from serving_shop import Shop, request
 from shop_world import NUM_ITEMS, NUM_USERS
 
 YEAR_S = 365 * 86_400
