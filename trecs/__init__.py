@@ -31,6 +31,14 @@ _API = {
 __all__ = sorted(_API)
 
 
+def _tf_keras_is_keras_3() -> bool:
+    """Whether TensorFlow's lazy `tf.keras` has been resolved, and to Keras 3."""
+    loaded = vars(sys.modules["tensorflow"]).get("keras") if "tensorflow" in sys.modules else None
+    if type(loaded).__name__ == "KerasLazyLoader":
+        return bool(vars(loaded).get("_tfll_keras_version") == "keras_3")
+    return getattr(loaded, "__name__", "").startswith("keras.")
+
+
 def _use_legacy_keras() -> None:
     """Route ``tf.keras`` to Keras 2, or say why it cannot be done any more.
 
@@ -38,7 +46,7 @@ def _use_legacy_keras() -> None:
       ImportError: ``tf.keras`` is already Keras 3 in this process.
     """
     value = os.environ.get("TF_USE_LEGACY_KERAS")
-    if value not in ("1", "true", "True") and "keras._tf_keras.keras" in sys.modules:
+    if _tf_keras_is_keras_3():
         raise ImportError(
             "trecs needs tf.keras to be Keras 2 (TensorFlow Recommenders requires it), but tf.keras"
             f" is already Keras 3 in this process (TF_USE_LEGACY_KERAS={value!r}). Put `import"

@@ -23,5 +23,5 @@ def test_two_replicas_take_the_same_step_as_one(loss, precision):
     assert found["largest_gradient"] > 1e-2
     # Keras' mixed precision rounds each weight's gradient to bfloat16 (8 bits) in each replica,
     # before the replicas are summed: no closer than that rounding is possible.
-    limit = 1e-5 if precision == "float32" else 2**-7 * found["largest_gradient"]
+    limit = 1e-5 if precision == "float32" else 2**-6 * found["largest_gradient"]
     assert found["largest_difference"] < limit
