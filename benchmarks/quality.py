@@ -1,7 +1,7 @@
 """Quality on MovieLens-100K: both splits, several seeds, beside the popularity baselines.
 
 `make quality` writes the table of the README. Early stopping on validation NDCG@10 chooses the
-epoch; the test targets are looked at once, at the end.
+epoch of each run; its test targets are scored once, after training.
 """
 
 from __future__ import annotations
