@@ -28,7 +28,7 @@ from trecs.serving.export import write_extras, write_version
 from trecs.serving.index import ExactIndex
 from trecs.serving.module import RecommenderModule
 from trecs.training.loss import FullSoftmax, SampledSoftmax
-from trecs.training.strategy import make_strategy, worker_folder
+from trecs.training.strategy import make_strategy, uses_bfloat16, worker_folder
 from trecs.training.trainer import BatchPlan, StoppingRule, fit
 from trecs.training.wandb_logger import WandbLogger
 
@@ -137,7 +137,7 @@ def make_objective(run: Run) -> Objective:
         small = len(run.vocabulary.item_ids) <= settings.full_softmax_max_items
         kind = "full" if small else "sampled"
     if kind == "full":
-        return FullSoftmax()
+        return FullSoftmax(uses_bfloat16(run.config.training.precision))
     counts = np.array(run.vocabulary.item_counts, np.int64)
     return SampledSoftmax(counts, settings.num_uniform_negatives, run.config.training.seed)
 

@@ -117,7 +117,9 @@ class TrainingConfig:
     strategy: str = "auto"
     """`auto` (mirrored where there are several GPUs), `mirrored`, `one-device`, `multi-worker`."""
     precision: str = "auto"
-    """`float32`, `bfloat16` (mixed), or `auto`: bfloat16 on GPUs, float32 on CPUs."""
+    """`bfloat16`: the full softmax multiplies queries and items in it, with float32 weights,
+    towers (TF32 on GPUs that have it) and gradient sums. `float32`: nothing does. `auto`: bfloat16
+    on GPUs."""
     validation_targets: int = 2000
     """Validation targets scored after each epoch: a fixed, seeded sample. 0: all."""
     checkpoint_steps: int = 500

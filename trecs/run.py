@@ -35,7 +35,6 @@ from trecs.features.vocabulary import Vocabulary, fit_vocabulary
 from trecs.models.build import build_model
 from trecs.models.retrieval import ItemTensors, RetrievalModel
 from trecs.text.bert import cached_text_vectors
-from trecs.training.strategy import dtype_policy
 from trecs.training.trainer import read_curve
 
 WEIGHTS = "model.weights.h5"
@@ -103,8 +102,7 @@ class Run:
 
     def untrained_model(self) -> RetrievalModel:
         """A built model with new weights, reading the training events' trend."""
-        dtype = dtype_policy(self.config.training.precision)
-        model = build_model(self.config.model, self.vocabulary, dtype)
+        model = build_model(self.config.model, self.vocabulary)
         model.set_data(ItemTensors(self.items), self.trend(self.split.train))
         # Two positions: Keras warns of a softmax over one.
         sizes = {"batch": 1, "history": 2, "query": 1}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import keras
-
 from trecs.config import ModelConfig
 from trecs.features.items import num_category_rows, num_id_rows
 from trecs.features.trend import NUM_TREND_FEATURES
@@ -14,15 +12,12 @@ from trecs.models.timestamp_tower import TimestampTower
 from trecs.models.user_tower import UserTower
 
 
-def build_model(
-    settings: ModelConfig, vocabulary: Vocabulary, dtype: keras.dtype_policies.DTypePolicy
-) -> RetrievalModel:
+def build_model(settings: ModelConfig, vocabulary: Vocabulary) -> RetrievalModel:
     """Make the towers and the model, untrained and without data.
 
     Args:
       settings: the sizes and dropout rates.
       vocabulary: says how many users, items and category values have embeddings.
-      dtype: compute and variable precision.
     """
     width = settings.embedding_dim
     return RetrievalModel(
@@ -31,10 +26,9 @@ def build_model(
             num_category_values=num_category_rows(vocabulary),
             embedding_dim=width,
             id_dropout=settings.item_id_dropout,
-            dtype=dtype,
             name="item_tower",
         ),
-        TimestampTower(units=width, season=vocabulary.season, dtype=dtype, name="timestamp_tower"),
+        TimestampTower(units=width, season=vocabulary.season, name="timestamp_tower"),
         UserTower(
             num_users=len(vocabulary.user_ids) + 1,
             num_trend_features=NUM_TREND_FEATURES,
@@ -45,7 +39,6 @@ def build_model(
             history_len=settings.history_len,
             user_id_dropout=settings.user_id_dropout,
             season=vocabulary.season,
-            dtype=dtype,
             name="user_tower",
         ),
         name="retrieval",

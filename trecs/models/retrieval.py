@@ -177,19 +177,49 @@ class RetrievalModel(keras.Model):
 
 
 def score(
-    query: tf.Tensor, trend_weight: tf.Tensor, vectors: tf.Tensor, bias: tf.Tensor, trend: tf.Tensor
+    query: tf.Tensor,
+    trend_weight: tf.Tensor,
+    vectors: tf.Tensor,
+    bias: tf.Tensor,
+    trend: tf.Tensor,
+    bfloat16: bool = False,
 ) -> tf.Tensor:
-    """<query, c> + <trend weight, trend> + b, in float32.
+    """<query, c> + <trend weight, trend> + b.
 
     Args:
       query: [P, D].
       trend_weight: [P, K].
       vectors, bias: [M, D] and [M].
       trend: float32 [P, K, M], the trend of each candidate as of each query.
+      bfloat16: whether <query, c> is computed in bfloat16.
 
     Returns:
       float32 [P, M].
     """
-    match = tf.cast(tf.matmul(query, vectors, transpose_b=True), tf.float32)
+    product = _bfloat16_product if bfloat16 else _product
+    match = tf.cast(product(query, vectors), tf.float32)
     crowd = tf.einsum("pk,pkm->pm", tf.cast(trend_weight, tf.float32), trend)
     return match + crowd + tf.cast(bias, tf.float32)
+
+
+def _product(query: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
+    return tf.matmul(query, vectors, transpose_b=True)
+
+
+@tf.custom_gradient  # type: ignore[untyped-decorator]
+def _bfloat16_product(query: tf.Tensor, vectors: tf.Tensor) -> tuple[tf.Tensor, Any]:
+    """<query, c> in bfloat16, float32 [P, M].
+
+    The gradient of the vectors sums over the batch, in float32: rounded to bfloat16, the sums of
+    replicas would not add up to that of one device.
+    """
+    query, vectors = tf.cast(query, tf.bfloat16), tf.cast(vectors, tf.bfloat16)
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        upstream = tf.cast(upstream, tf.bfloat16)
+        of_vectors = tf.matmul(
+            tf.cast(upstream, tf.float32), tf.cast(query, tf.float32), transpose_a=True
+        )
+        return tf.cast(tf.matmul(upstream, vectors), tf.float32), of_vectors
+
+    return tf.cast(_product(query, vectors), tf.float32), gradient

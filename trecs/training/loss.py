@@ -16,7 +16,14 @@ from trecs.models.retrieval import RetrievalModel, score
 
 
 class FullSoftmax:
-    """Cross-entropy over all trained items."""
+    """Cross-entropy over all trained items.
+
+    Args:
+      bfloat16: whether queries meet items in bfloat16, which is most of a step's work.
+    """
+
+    def __init__(self, bfloat16: bool = False) -> None:
+        self._bfloat16 = bfloat16
 
     def __call__(self, model: RetrievalModel, batch: dict[str, tf.Tensor]) -> tf.Tensor:
         """This replica's share of the loss, a float32 scalar."""
@@ -25,7 +32,14 @@ class FullSoftmax:
         query, weight = model.encode_queries(batch, history, training=True)
         first, last = FIRST_ITEM_ROW, FIRST_ITEM_ROW + model.items.num_trained
         trend = trend_of_queries(model, batch, tf.range(model.items.num_trained))
-        logits = score(_flat(query), _flat(weight), vectors[first:last], bias[first:last], trend)
+        logits = score(
+            _flat(query),
+            _flat(weight),
+            vectors[first:last],
+            bias[first:last],
+            trend,
+            bfloat16=self._bfloat16,
+        )
         target = tf.reshape(batch["target_row"], [-1]) - FIRST_ITEM_ROW
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(target, 0), logits)
         return tf.reduce_sum(losses * tf.reshape(batch["weight"], [-1]))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import keras
 import tensorflow as tf
 
 from trecs.errors import ConfigError
@@ -42,14 +41,12 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
     )
 
 
-def dtype_policy(precision: str) -> keras.dtype_policies.DTypePolicy:
-    """The Keras policy of `float32`, `bfloat16` (mixed) or `auto` (bfloat16 on GPUs)."""
-    if precision == "auto":
-        precision = "bfloat16" if tf.config.list_logical_devices("GPU") else "float32"
-    names = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
-    if precision not in names:
+def uses_bfloat16(precision: str) -> bool:
+    """Whether a precision (`float32`, `bfloat16`, or `auto`: bfloat16 on GPUs) means bfloat16."""
+    if precision not in ("auto", "float32", "bfloat16"):
         raise ConfigError(f"the precision must be auto, float32 or bfloat16, got {precision!r}")
-    return keras.dtype_policies.DTypePolicy(names[precision])
+    has_gpu = bool(tf.config.list_logical_devices("GPU"))
+    return precision == "bfloat16" or (precision == "auto" and has_gpu)
 
 
 def worker_folder(directory: Path, strategy: tf.distribute.Strategy) -> Path:
