@@ -24,7 +24,7 @@ _API = {
     "Run": "trecs.run",
     "evaluate": "trecs.api",
     "export": "trecs.api",
-    "load_data": "trecs.api",
+    "load_data": "trecs.data.loading",
     "train": "trecs.api",
     "Recommender": "trecs.serving.client",
 }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from trecs.data.repeats import repeat_rate
 from trecs.data.sequences import build_sequences
 from trecs.data.splits import Split, leave_last_out, temporal
 from trecs.errors import DataError
@@ -16,7 +17,6 @@ from trecs.evaluation.protocol import (
     evaluate,
     excludes_seen_by_default,
     make_requests,
-    repeat_rate,
 )
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from trecs.data.dataset import Dataset
 from trecs.data.log import EventLog
+from trecs.data.repeats import repeat_rate
 from trecs.data.sequences import Sequences, Ties, build_sequences, history_bounds
 from trecs.data.splits import Split
 from trecs.errors import DataError
@@ -187,12 +188,6 @@ def evaluate(
         "num_excluded_targets": int(excluded.sum()),
     }
     return Evaluation(events, requests, ranks, top_items, cold, excluded, num_candidates, protocol)
-
-
-def repeat_rate(log: EventLog, events: NDArray[np.int64]) -> float:
-    """Share of `events` (int64 [n] positions) whose user had the item before, among `events`."""
-    pairs = log.user[events].astype(np.int64) * log.num_items + log.item[events]
-    return 1 - np.unique(pairs).size / pairs.size if pairs.size else 0.0
 
 
 def excludes_seen_by_default(log: EventLog, split: Split, limit: float = 0.1) -> bool:
