@@ -19,6 +19,9 @@ DEMO_USER ?= 1
 # Half a year apart: the first week of the log and its last.
 DEMO_MOMENTS ?= 1997-09-25T20:00:00Z 1998-04-22T09:00:00Z
 
+# Training time of each model of `make peers`; 0 is no limit.
+PEER_SECONDS ?= 3600
+
 # TensorFlow's start-up chatter hides what a command says.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
@@ -84,6 +87,13 @@ bench: $(STAMP)  ## time a training epoch of trecs and of RecBole's GRU4Rec (bui
 .PHONY: quality
 quality: $(STAMP)  ## train three seeds on both splits of MovieLens-100K and print the table
 	$(BIN)/python benchmarks/quality.py
+
+.PHONY: peers
+peers: $(STAMP)  ## train RecTools, RecBole and TFRS on what trecs exports, score their lists (hours)
+	for split in temporal leave-last-out; do \
+	  benchmarks/peers/run movielens-100k $$split $(PEER_SECONDS); \
+	  benchmarks/peers/run complete-journey $$split $(PEER_SECONDS); \
+	done
 
 .PHONY: clean
 clean:  ## remove caches, runs and builds; keep .venv, downloads and saved_models
