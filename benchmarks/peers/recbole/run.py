@@ -28,17 +28,15 @@ from recbole.utils import get_model, get_trainer, init_logger, init_seed
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import peer
+from exchange_files import Exchange, Requests
 
-# Rows times items of a training step's scores, floats: 1 GiB. RecBole keeps several such arrays,
-# so with its batch of 2,048 a catalogue of 60,000 items does not fit the memory.
-_MAX_SCORES = 2**28
 _NAME = "exchange"
 
 
 class RecBole:
     """A RecBole sequential model behind the `peer.Peer` interface."""
 
-    def __init__(self, name: str, exchange: peer.Exchange) -> None:
+    def __init__(self, name: str, exchange: Exchange) -> None:
         folder = Path(tempfile.mkdtemp())
         # RecBole writes its logs and TensorBoard files into the working directory.
         os.chdir(folder)
@@ -66,11 +64,11 @@ class RecBole:
         self._trainer._train_epoch(self._loader, self._epoch, show_progress=False)
         self._epoch += 1
 
-    def answers(self, requests: peer.Requests) -> NDArray[np.bool_]:
+    def answers(self, requests: Requests) -> NDArray[np.bool_]:
         """Those with a known item in the history."""
         return requests.length > 0
 
-    def score(self, requests: peer.Requests, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    def score(self, requests: Requests, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Ask the model for all items after the newest events of each request."""
         items, _ = requests.newest(rows, self._max_len, side="right")
         asked = Interaction(
@@ -93,7 +91,7 @@ class RecBole:
         self._model.load_state_dict(weights)
 
 
-def write_events(exchange: peer.Exchange, path: Path) -> None:
+def write_events(exchange: Exchange, path: Path) -> None:
     """Write the training events in RecBole's form, with places in a user's history for times.
 
     RecBole keeps times as float32, which cannot tell seconds of this century apart, and sorts by
@@ -119,8 +117,8 @@ def make_config(name: str, folder: Path, num_items: int) -> Config:
     }
     # BERT4Rec scores up to ten masked places of a row.
     scored = num_items * (10 if name == "BERT4Rec" else 1)
-    if 2048 * scored > _MAX_SCORES:
-        settings["train_batch_size"] = max(64, _MAX_SCORES // scored)
+    if 2048 * scored > peer.MAX_SCORES:
+        settings["train_batch_size"] = max(1, peer.MAX_SCORES // scored)
     # RecBole reads the command line as well.
     sys.argv = sys.argv[:1]
     return Config(model=name, dataset=_NAME, config_dict=settings)
@@ -130,7 +128,7 @@ def main() -> None:
     """Train one model."""
     torch.set_num_threads(peer.NUM_THREADS)
     names = ("GRU4Rec", "SASRec", "BERT4Rec")
-    models: dict[str, Callable[[peer.Exchange], peer.Peer]] = {
+    models: dict[str, Callable[[Exchange], peer.Peer]] = {
         name: partial(RecBole, name) for name in names
     }
     peer.main("RecBole", ["recbole", "torch", "numpy"], models)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from rectools.models.nn.transformers.ligr import LiGRLayers
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import peer
+from exchange_files import Exchange, Requests
 
 SIZES = {
     "n_factors": 64,
@@ -48,7 +50,7 @@ class RecTools:
     # An epoch is a pass over users, 6 to 8 steps on MovieLens-100K, so more of them are waited for.
     patience = 30
 
-    def __init__(self, model: TransformerModelBase[Any], exchange: peer.Exchange) -> None:
+    def __init__(self, model: TransformerModelBase[Any], exchange: Exchange) -> None:
         events = pd.DataFrame(
             {
                 "user_id": exchange.user,
@@ -78,11 +80,11 @@ class RecTools:
         numbers = np.arange(self._num_items + 1)
         return internal.reindex(numbers).fillna(0).to_numpy(np.int64)
 
-    def answers(self, requests: peer.Requests) -> NDArray[np.bool_]:
+    def answers(self, requests: Requests) -> NDArray[np.bool_]:
         """Those with an item in the history that the library knows."""
         return requests.only(self._rows() > 0).length > 0
 
-    def score(self, requests: peer.Requests, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    def score(self, requests: Requests, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Run the network's own forward pass on the newest events of each request."""
         max_len, row = self._model.session_max_len, self._rows()
         items, times = requests.only(row > 0).newest(rows, max_len, side="left")
@@ -109,6 +111,11 @@ class RecTools:
         self._model.torch_model.load_state_dict(weights)
 
 
+def batch_size(exchange: Exchange) -> int:
+    """The library's 128 users, or as many as the full softmax has memory for."""
+    return min(128, max(1, peer.MAX_SCORES // (SIZES["session_max_len"] * exchange.num_items)))
+
+
 def trainer() -> Trainer:
     """A trainer that writes no files; epochs are given to `fit_partial`."""
     return Trainer(
@@ -126,10 +133,14 @@ def main() -> None:
     torch.set_num_threads(peer.NUM_THREADS)
     seed_everything(1)
     common: dict[str, Any] = {**SIZES, "get_trainer_func": trainer}
+
+    def softmax(kind: type[TransformerModelBase[Any]], exchange: Exchange) -> RecTools:
+        return RecTools(kind(**common, batch_size=batch_size(exchange)), exchange)
+
     models = {
-        "SASRec": lambda exchange: RecTools(SASRecModel(**common), exchange),
+        "SASRec": partial(softmax, SASRecModel),
         "eSASRec": lambda exchange: RecTools(SASRecModel(**common, **ESASREC), exchange),
-        "HSTU": lambda exchange: RecTools(HSTUModel(**common), exchange),
+        "HSTU": partial(softmax, HSTUModel),
     }
     peer.main("RecTools", ["rectools", "torch", "pytorch-lightning", "numpy"], models)
 

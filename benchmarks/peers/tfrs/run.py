@@ -25,6 +25,7 @@ import tensorflow_recommenders as tfrs
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import peer
+from exchange_files import Exchange, Requests
 
 WIDTH = 32
 BATCH = 8192
@@ -52,7 +53,7 @@ class Tfrs:
     # An epoch is about ten steps on MovieLens-100K.
     patience = 30
 
-    def __init__(self, exchange: peer.Exchange) -> None:
+    def __init__(self, exchange: Exchange) -> None:
         self._model = TwoTower(exchange.num_users, exchange.num_items)
         self._model.compile(optimizer=tf.keras.optimizers.Adagrad(LEARNING_RATE))
         events = {"user": exchange.user, "item": exchange.item - 1}
@@ -64,11 +65,11 @@ class Tfrs:
         """Fit one epoch more."""
         self._model.fit(self._events, epochs=1, verbose=0)
 
-    def answers(self, requests: peer.Requests) -> NDArray[np.bool_]:
+    def answers(self, requests: Requests) -> NDArray[np.bool_]:
         """Those of users who trained."""
         return requests.user >= 0
 
-    def score(self, requests: peer.Requests, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    def score(self, requests: Requests, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Inner products of the user's embedding with all items'."""
         users = self._model.users(requests.user[rows])
         return tf.matmul(users, self._model.items.embeddings, transpose_b=True).numpy()
