@@ -29,7 +29,7 @@ from exchange_files import Exchange, Requests, read_exchange
 from numpy.typing import NDArray
 
 NUM_THREADS = 2
-# Floats of a training step's scores: 1 GiB. A library keeps several arrays of that size, so with its
+# Floats of a training step: 1 GiB. A library keeps several arrays of that size, so with its
 # own batch a catalogue of 60,000 items would not fit the memory.
 MAX_SCORES = 2**28
 _BATCH = 256
