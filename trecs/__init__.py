@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 # Public name -> module that defines it. Loaded on first use, so that `trecs --help` and reading
 # data do not wait for TensorFlow.
 _API = {
+    "audit": "trecs.data.audit",
     "Config": "trecs.config",
     "load_config": "trecs.config",
     "Dataset": "trecs.data.dataset",
