@@ -23,6 +23,7 @@ LAYERS = [
     "models",
     "training",
     "evaluation",
+    "reporting",
     "serving",
     "run",
     "api",
@@ -39,6 +40,7 @@ LIGHT = (
         for m in pkgutil.iter_modules([str(ROOT / "evaluation")])
         if m.name != "model_scorer"
     ),
+    *(f"trecs.reporting.{m.name}" for m in pkgutil.iter_modules([str(ROOT / "reporting")])),
 )
 
 

@@ -1,4 +1,4 @@
-"""The command line: `trecs fetch | train | evaluate | export | recommend`.
+"""The command line: `trecs fetch | audit | train | evaluate | export | recommend`.
 
 Results go to standard output, progress and errors to standard error. Exit codes: 0, 1 for a
 failure, 2 for bad usage.
@@ -57,11 +57,31 @@ def _fetch(options: argparse.Namespace) -> None:
     _write(str(fetch(options.name, say=_note)))
 
 
-def _train(options: argparse.Namespace) -> None:
-    from trecs import api
+def _audit(options: argparse.Namespace) -> None:
+    from trecs.data.audit import audit
+    from trecs.data.audit_text import to_text
+    from trecs.data.loading import load_data
 
     config = _config(options)
-    dataset, lines = api.load_data(options.data, options.items, config)
+    dataset, lines = load_data(options.data, options.items, config)
+    for line in lines:
+        _note(line)
+    found = audit(dataset, config)
+    if options.json:
+        _write_json(options.json, found.to_json())
+    if options.html:
+        from trecs.reporting.audit_page import audit_html
+
+        Path(options.html).write_text(audit_html(found, options.data), encoding="utf-8")
+    _write(to_text(found))
+
+
+def _train(options: argparse.Namespace) -> None:
+    from trecs import api
+    from trecs.data.loading import load_data
+
+    config = _config(options)
+    dataset, lines = load_data(options.data, options.items, config)
     for line in lines:
         _note(line)
     began = time.monotonic()
@@ -80,7 +100,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     report = api.evaluate(Run.open(options.run_folder), options.predictions)
     if options.json:
-        Path(options.json).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        _write_json(options.json, report)
     _write(to_text(report))
 
 
@@ -114,12 +134,12 @@ def _listing(user: str, at: str, found: Sequence[Recommendation]) -> str:
 
 
 def _config(options: argparse.Namespace) -> Config:
-    """The configuration of `trecs train`: file, then the options that name columns, then --set."""
+    """The settings of `trecs train` and `audit`: file, then column options, then --set."""
     columns = ("user_column", "item_column", "timestamp_column", "rating_column", "timestamp_unit")
     values: dict[str, dict[str, Any]] = {
         "data": {c: getattr(options, c) for c in columns if getattr(options, c) is not None}
     }
-    if options.split is not None:
+    if getattr(options, "split", None) is not None:
         values["split"] = {"kind": options.split}
     return load_config(options.config, options.set, values)
 
@@ -139,6 +159,10 @@ def _parser() -> argparse.ArgumentParser:
 
     fetch = command("fetch", _fetch, "fetch a known data set into the cache")
     fetch.add_argument("name", help="such as movielens-100k or complete-journey")
+    audit = command("audit", _audit, "look at a log before training: ties, leaks, drift, repeats")
+    _data_options(audit)
+    audit.add_argument("--json", metavar="FILE", help="write the figures as JSON")
+    audit.add_argument("--html", metavar="FILE", help="write a page with pictures (extra `report`)")
     _train_options(command("train", _train, "train a model; continues an interrupted run"))
 
     evaluate = command("evaluate", _evaluate, "measure a run on its test targets, beside baselines")
@@ -167,17 +191,25 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _train_options(train: argparse.ArgumentParser) -> None:
-    train.add_argument("data", metavar="DATA", help="name of a known data set, or path of a log")
-    train.add_argument("--items", metavar="PATH", help="the items file")
+    _data_options(train)
     train.add_argument("--out", required=True, metavar="RUN", help="folder of the run")
-    for name in ("user", "item", "timestamp", "rating"):
-        train.add_argument(f"--{name}-column", metavar="C", help="default: found by its name")
-    train.add_argument("--timestamp-unit", metavar="U", help="s, ms, us or ns; default: told")
     train.add_argument("--split", choices=("temporal", "leave-last-out"), help="default: temporal")
-    train.add_argument("--config", metavar="FILE", help="settings as TOML")
-    train.add_argument(
+
+
+def _data_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("data", metavar="DATA", help="name of a known data set, or path of a log")
+    command.add_argument("--items", metavar="PATH", help="the items file")
+    for name in ("user", "item", "timestamp", "rating"):
+        command.add_argument(f"--{name}-column", metavar="C", help="default: found by its name")
+    command.add_argument("--timestamp-unit", metavar="U", help="s, ms, us or ns; default: told")
+    command.add_argument("--config", metavar="FILE", help="settings as TOML")
+    command.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="such as model.dropout=0.1"
     )
+
+
+def _write_json(path: str, report: Any) -> None:
+    Path(path).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
 def _write(text: str) -> None:

@@ -67,7 +67,7 @@ def _of_leave_last_out(held: LeaveLastOut | None) -> Iterator[AuditWarning]:
     if held.later_training_share >= _LATER_TRAINING:
         yield AuditWarning(
             "leave-last-out-leaks",
-            f"under leave-last-out, {held.later_training_share:.1%} of the training events lie "
+            f"Under leave-last-out, {held.later_training_share:.1%} of the training events lie "
             "after the test target that they help to predict (mean over targets).",
             "Keep split.kind=temporal for any claim about time or popularity; use leave-last-out "
             "for comparison with papers alone.",
@@ -95,7 +95,7 @@ def _of_times(times: Times) -> Iterator[AuditWarning]:
         of_day = times.resolution_s == DAY_S
         yield AuditWarning(
             "coarse-time",
-            f"all times are whole steps of {duration(times.resolution_s)} apart.",
+            f"All times are whole steps of {duration(times.resolution_s)} apart.",
             "Ties come from rounding, and split.ties=strict hides a whole step from its siblings. "
             + ("Hours and sessions cannot be learnt. " if of_day else "")
             + "If finer times exist, take those (--timestamp-column).",
@@ -103,7 +103,7 @@ def _of_times(times: Times) -> Iterator[AuditWarning]:
     if times.busiest_second_share >= _BUSIEST_SECOND and times.resolution_s == 1:
         yield AuditWarning(
             "import-time",
-            f"one single second holds {times.busiest_second_share:.1%} of all events.",
+            f"One single second holds {times.busiest_second_share:.1%} of all events.",
             "That is how a bulk import looks: check that the timestamp is when the event happened, "
             "not when it was stored (--timestamp-column).",
         )
@@ -117,7 +117,7 @@ def _of_times(times: Times) -> Iterator[AuditWarning]:
     if times.resolution_s < DAY_S and times.hour_contrast >= _CONTRAST:
         yield AuditWarning(
             "daily-rhythm",
-            f"hours differ: {times.hour_contrast:.1%} of the events would have to move to even "
+            f"Hours differ: {times.hour_contrast:.1%} of the events would have to move to even "
             "out the day.",
             "The model reads the hour in UTC. Where users live in one zone that is as good as "
             "their own; where they do not, write local times into the log.",
@@ -128,7 +128,7 @@ def _of_temporal(split: Temporal | None) -> Iterator[AuditWarning]:
     if split is None:
         yield AuditWarning(
             "no-temporal-split",
-            "the log has too few distinct times for training, validation and test.",
+            "The log has too few distinct times for training, validation and test.",
             "Use a longer log, or split.kind=leave-last-out.",
         )
         return
@@ -151,7 +151,7 @@ def _of_temporal(split: Temporal | None) -> Iterator[AuditWarning]:
     if split.test_span_s < DAY_S:
         yield AuditWarning(
             "short-test-window",
-            f"the temporal test window spans {duration(split.test_span_s)}.",
+            f"The temporal test window spans {duration(split.test_span_s)}.",
             "It sees neither a whole day nor a week; lower split.test_quantile and "
             "split.train_quantile, or use a longer log.",
         )
@@ -161,7 +161,7 @@ def _of_drift(drift: Drift) -> Iterator[AuditWarning]:
     if drift.mean_overlap is not None and drift.mean_overlap < _OVERLAP:
         yield AuditWarning(
             "drift",
-            f"from one {drift.period_name} to the next only {drift.mean_overlap:.1%} of the "
+            f"From one {drift.period_name} to the next only {drift.mean_overlap:.1%} of the "
             "top 100 stay there (mean).",
             "All-time popularity is a weak baseline here: look at popular_7_days beside the model, "
             "train again often, and judge on split.kind=temporal.",
