@@ -11,7 +11,7 @@ from trecs.data.repeats import repeat_rate
 from trecs.data.sequences import build_sequences
 from trecs.data.splits import Split, leave_last_out, temporal
 from trecs.errors import DataError
-from trecs.evaluation import protocol as module
+from trecs.evaluation import full_ranking as module
 from trecs.evaluation.baselines import MostPopular
 from trecs.evaluation.protocol import (
     evaluate,

@@ -10,10 +10,14 @@ from numpy.typing import NDArray
 
 from trecs.data.log import EventLog
 
-COLD_POLICY = (
+_KNOWN = (
     "candidates: items of the training part, rows of the items file, items first seen before the "
-    "request; a target that is none of these counts as a miss"
+    "request; a target that is none of these "
 )
+COLD_POLICY = {
+    "miss": _KNOWN + "counts as a miss",
+    "leave-out": _KNOWN + "is left out of the targets",
+}
 
 _NEVER_S = np.iinfo(np.int64).max
 _BLOCK_SEEN = 2**22

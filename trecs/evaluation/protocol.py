@@ -1,14 +1,13 @@
-"""The measurement: who is asked what, when, among which items, and where the target came out.
+"""The measurement: which targets, asked when, among which items, and where each came out.
 
-Every target is one request: "what will this user want at this second?", asked with the history
-before it. The whole catalogue is ranked. The request time is the target's own timestamp, which the
-scorer and the baselines all know.
+The whole catalogue is ranked for every target. All that changes a number is said in the
+evaluation's `protocol`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,64 +15,23 @@ from numpy.typing import NDArray
 from trecs.data.dataset import Dataset
 from trecs.data.log import EventLog
 from trecs.data.repeats import repeat_rate
-from trecs.data.sequences import Sequences, Ties, build_sequences, history_bounds
+from trecs.data.sequences import build_sequences
 from trecs.data.splits import Split
-from trecs.errors import DataError
-from trecs.evaluation.candidates import COLD_POLICY, Candidates, hide_seen, make_candidates
-from trecs.evaluation.ranking import TIE_RULE, target_ranks, top_lists
+from trecs.errors import ConfigError, DataError
+from trecs.evaluation.candidates import COLD_POLICY, make_candidates
+from trecs.evaluation.full_ranking import Targets, rank_targets
+from trecs.evaluation.ranking import TIE_RULE
+from trecs.evaluation.requests import Requests as Requests
+from trecs.evaluation.requests import RequestTime
+from trecs.evaluation.requests import Scorer as Scorer
+from trecs.evaluation.requests import make_requests as make_requests
 
-# Scores in one call of a scorer: 32 MiB of them, and some 250 MiB while they are ranked.
-_CHUNK_SCORES = 2**23
-_CHUNK_REQUESTS = 4096
+PerUser = Literal["all", "last", "first"]
+"""Which of a user's events in the window are targets: every one, each with all that came before it
+as its history, or the last or the first alone. By time, and by the log's order inside a second."""
 
-
-@dataclass(frozen=True, eq=False)
-class Requests:
-    """Targets as requests, sorted by request time.
-
-    Attributes:
-        user: int32 [n], user codes of the log.
-        target_item: int32 [n], item rows; what is to be found, no input for a scorer.
-        request_time_s: int64 [n], UTC epoch seconds, ascending.
-        history_lo: int64 [n], offsets into `build_sequences(log).order` over the whole log.
-        history_hi: int64 [n]; the history is `order[history_lo:history_hi]`, oldest first.
-    """
-
-    user: NDArray[np.int32]
-    target_item: NDArray[np.int32]
-    request_time_s: NDArray[np.int64]
-    history_lo: NDArray[np.int64]
-    history_hi: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        """Number of requests."""
-        return int(self.user.size)
-
-    def take(self, part: slice) -> Requests:
-        """Return the requests of a slice, without copying."""
-        return Requests(
-            self.user[part],
-            self.target_item[part],
-            self.request_time_s[part],
-            self.history_lo[part],
-            self.history_hi[part],
-        )
-
-
-class Scorer(Protocol):
-    """Anything that scores all items for a request: the model, a baseline, another library."""
-
-    def score(self, requests: Requests) -> NDArray[np.float32]:
-        """Score every item for each request, from what was known before its request time.
-
-        Args:
-            requests: n requests, sorted by time; any part of what is evaluated.
-
-        Returns:
-            float32 [n, num_items], higher is better, -inf for "do not recommend", never NaN. The
-            caller may overwrite it.
-        """
-        ...
+ColdTargets = Literal["miss", "leave-out"]
+"""A target that is no candidate counts as a miss, or does not count."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +47,11 @@ class Evaluation:
         excluded: bool [n], the target was taken away by the seen filter.
         num_candidates: items that were a candidate of at least one request.
         protocol: how it was measured, in words and numbers, fit for JSON.
+        time_s: int64 [n], UTC epoch seconds at which each target was chosen; the request time
+            itself, unless that was withheld.
+        gap_s: int64 [n], seconds from the last event of the history; -1 without one.
+        known_user: bool [n], the user has training events.
+        train_counts: int64 [num_items], training events of each item.
     """
 
     events: NDArray[np.int64]
@@ -99,35 +62,10 @@ class Evaluation:
     excluded: NDArray[np.bool_]
     num_candidates: int
     protocol: dict[str, Any]
-
-
-def make_requests(
-    log: EventLog, sequences: Sequences, targets: NDArray[np.int64], ties: Ties
-) -> Requests:
-    """Turn target events into requests at the targets' own times.
-
-    Args:
-        log: the event log.
-        sequences: the events a history may hold, `build_sequences(log)` for the whole log.
-        targets: int64 [n] event positions, in any order.
-        ties: tie rule of the histories, see `trecs.data.sequences.Ties`.
-
-    Returns:
-        n requests, in the log's order and so sorted by request time.
-
-    Raises:
-        DataError, ConfigError: as `history_bounds`.
-    """
-    lo, hi = history_bounds(log, sequences, targets, ties)
-    by_time = np.argsort(targets, kind="stable")
-    events = targets[by_time]
-    return Requests(
-        user=log.user[events],
-        target_item=log.item[events],
-        request_time_s=log.timestamp_s[events],
-        history_lo=lo[by_time],
-        history_hi=hi[by_time],
-    )
+    time_s: NDArray[np.int64]
+    gap_s: NDArray[np.int64]
+    known_user: NDArray[np.bool_]
+    train_counts: NDArray[np.int64]
 
 
 def evaluate(
@@ -138,12 +76,16 @@ def evaluate(
     targets: Literal["validation", "test"] | NDArray[np.int64] = "test",
     exclude_seen: bool,
     top_k: int = 50,
+    per_user: PerUser = "all",
+    request_time: RequestTime = "known",
+    cold_targets: ColdTargets = "miss",
 ) -> Evaluation:
     """Rank the whole catalogue for every target.
 
     Candidates of a request are the items of the training part, the rows of the items file, and the
-    items whose first event is strictly before the request. A target that is none of them is cold,
-    and a miss. The rank of a target is `trecs.evaluation.ranking.TIE_RULE`.
+    items whose first event is strictly before the target's time. A target that is none of them is
+    cold. The rank of a target is `trecs.evaluation.ranking.TIE_RULE`. Targets that share user and
+    history are scored once.
 
     Args:
         dataset: log and catalogue.
@@ -151,43 +93,65 @@ def evaluate(
         scorer: scores all items; called with chunks of requests in time order.
         targets: a part of the split, or int64 [n] event positions, each once.
         exclude_seen: take the items of the request's history away. A target among them is a miss.
-        top_k: length of the lists kept; 0 for ranks alone, which is several times as fast.
+        top_k: length of the lists kept; 0 for ranks alone.
+        per_user: see `PerUser`.
+        request_time: see `trecs.evaluation.requests.RequestTime`.
+        cold_targets: see `ColdTargets`.
 
     Returns:
         One row a target. Memory does not grow with targets times items.
 
     Raises:
+        ConfigError: an unknown choice.
         DataError: no targets, positions outside the log, or a scorer that gave a NaN.
         ValueError: the scorer's array has the wrong shape.
     """
+    _check_choice("per_user", per_user, get_args(PerUser))
+    _check_choice("cold_targets", cold_targets, get_args(ColdTargets))
     log = dataset.log
-    events = np.sort(split.targets(targets) if isinstance(targets, str) else targets)
+    candidates = make_candidates(log, split.train, dataset.listed)
+    events = _pick(log, _targets(split, targets), per_user)
+    known = candidates.known(log.item[events], log.timestamp_s[events])
+    num_cold = int((~known).sum())
+    if cold_targets == "leave-out":
+        events, known = events[known], known[known]
     if not events.size:
         raise DataError(
-            f"evaluation needs targets, but the split {split.name!r} has no "
-            f"{targets if isinstance(targets, str) else 'given'} targets: is the log too short?"
+            f"evaluation needs targets, but all {num_cold} are cold and left out: count them as "
+            "misses"
         )
     sequences = build_sequences(log)
-    requests = make_requests(log, sequences, events, split.ties)
-    candidates = make_candidates(log, split.train, dataset.listed)
+    requests = make_requests(log, sequences, events, split.ties, request_time)
+    time_s = log.timestamp_s[events]
     seen_item = log.item[sequences.order] if exclude_seen else None
-    ranks = np.empty(events.size, np.int64)
-    top_items = np.empty((events.size, top_k), np.int32)
-    for part in _chunks(events.size, log.num_items):
-        chunk = requests.take(part)
-        scores = _candidate_scores(scorer, chunk, candidates, seen_item)
-        ranks[part] = target_ranks(scores, chunk.target_item)
-        if top_k:
-            top_items[part] = top_lists(scores, chunk.target_item, ranks[part], top_k)
-    cold = ~candidates.known(requests.target_item, requests.request_time_s)
-    excluded = ~cold & _seen_targets(requests, seen_item)
-    num_candidates = candidates.count(int(requests.request_time_s[-1]))
-    protocol = _describe(split, targets, exclude_seen) | {
-        "num_candidates": num_candidates,
-        "num_cold_targets": int(cold.sum()),
-        "num_excluded_targets": int(excluded.sum()),
-    }
-    return Evaluation(events, requests, ranks, top_items, cold, excluded, num_candidates, protocol)
+    ranks, top_items = rank_targets(scorer, Targets(requests, time_s, candidates, seen_item), top_k)
+    excluded = known & _seen_targets(requests, seen_item)
+    num_candidates = candidates.count(int(time_s[-1]))
+    return Evaluation(
+        events,
+        requests,
+        ranks,
+        top_items,
+        ~known,
+        excluded,
+        num_candidates,
+        protocol={
+            **_describe(split, targets),
+            "per_user": per_user,
+            "request_time": request_time,
+            "seen_filter": "on" if exclude_seen else "off",
+            "tie_rule": TIE_RULE,
+            "cold_targets": cold_targets,
+            "cold_policy": COLD_POLICY[cold_targets],
+            "num_candidates": num_candidates,
+            "num_cold_targets": num_cold,
+            "num_excluded_targets": int(excluded.sum()),
+        },
+        time_s=time_s,
+        gap_s=_gaps(log, sequences.order, requests, time_s),
+        known_user=np.isin(log.user[events], log.user[split.train]),
+        train_counts=np.bincount(log.item[split.train], minlength=log.num_items),
+    )
 
 
 def excludes_seen_by_default(log: EventLog, split: Split, limit: float = 0.1) -> bool:
@@ -198,35 +162,40 @@ def excludes_seen_by_default(log: EventLog, split: Split, limit: float = 0.1) ->
     return repeat_rate(log, split.train) <= limit
 
 
-def _chunks(num_requests: int, num_items: int) -> list[slice]:
-    """Cut requests into chunks of one size (the last may be shorter) that fit the memory."""
-    size = min(max(_CHUNK_SCORES // num_items, 1), _CHUNK_REQUESTS)
-    return [slice(start, start + size) for start in range(0, num_requests, size)]
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ConfigError(f"{name} must be one of {', '.join(choices)}, but {value!r} came")
 
 
-def _candidate_scores(
-    scorer: Scorer,
-    requests: Requests,
-    candidates: Candidates,
-    seen_item: NDArray[np.int32] | None,
-) -> NDArray[np.float32]:
-    """Scores [n, num_items] with -inf for all that may not be recommended."""
-    expected = (len(requests), candidates.first_event_s.size)
-    scores = np.require(scorer.score(requests), np.float32, ["C", "W"])
-    if scores.shape != expected:
-        raise ValueError(
-            f"a scorer must give [requests, items] = {expected} scores, but "
-            f"{type(scorer).__name__} gave {scores.shape}"
-        )
-    if np.isnan(scores.max()):
+def _targets(
+    split: Split, targets: Literal["validation", "test"] | NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Target positions in the log's order; DataError where there are none."""
+    events = split.targets(targets) if isinstance(targets, str) else np.sort(targets)
+    if not events.size:
         raise DataError(
-            f"{type(scorer).__name__} gave NaN for {int(np.isnan(scores).sum())} of {scores.size} "
-            "scores, which have no rank: did training diverge? A smaller learning rate may help"
+            f"evaluation needs targets, but the split {split.name!r} has no "
+            f"{targets if isinstance(targets, str) else 'given'} targets: is the log too short?"
         )
-    candidates.hide_unknown(scores, requests.request_time_s)
-    if seen_item is not None:
-        hide_seen(scores, seen_item, requests.history_lo, requests.history_hi)
-    return scores
+    return events
+
+
+def _pick(log: EventLog, events: NDArray[np.int64], per_user: PerUser) -> NDArray[np.int64]:
+    """Those of ascending `events` that `per_user` asks for, ascending."""
+    if per_user == "all":
+        return events
+    if per_user == "first":
+        return events[np.sort(np.unique(log.user[events], return_index=True)[1])]
+    from_end = events[::-1]
+    return from_end[np.sort(np.unique(log.user[from_end], return_index=True)[1])][::-1].copy()
+
+
+def _gaps(
+    log: EventLog, order: NDArray[np.int64], requests: Requests, time_s: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Seconds from the last event of each history to its target, int64 [n]; -1 without one."""
+    last = order[np.maximum(requests.history_hi, 1) - 1]
+    return np.where(requests.history_hi > requests.history_lo, time_s - log.timestamp_s[last], -1)
 
 
 def _seen_targets(requests: Requests, seen_item: NDArray[np.int32] | None) -> NDArray[np.bool_]:
@@ -243,16 +212,12 @@ def _seen_targets(requests: Requests, seen_item: NDArray[np.int32] | None) -> ND
     return first < last
 
 
-def _describe(split: Split, targets: str | NDArray[np.int64], exclude_seen: bool) -> dict[str, Any]:
-    """Return the protocol in words."""
+def _describe(split: Split, targets: str | NDArray[np.int64]) -> dict[str, Any]:
+    """Return the split and its targets in words."""
     return {
         "split": split.name,
         "targets": targets if isinstance(targets, str) else "given",
         "train_end_s": split.train_end_s,
         "validation_end_s": split.validation_end_s,
         "ties": split.ties,
-        "request_time": "known",
-        "seen_filter": "on" if exclude_seen else "off",
-        "tie_rule": TIE_RULE,
-        "cold_policy": COLD_POLICY,
     }

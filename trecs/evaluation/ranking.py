@@ -15,13 +15,19 @@ TIE_RULE = "rank = 1 + better + equal // 2, the target itself among the equal on
 _MISSING = np.float32(-np.inf)
 
 
-def target_ranks(scores: NDArray[np.float32], target_item: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Rank each row's target among all items of the row.
+def target_ranks(
+    scores: NDArray[np.float32],
+    target_item: NDArray[np.int32],
+    row: NDArray[np.int64] | None = None,
+) -> NDArray[np.int64]:
+    """Rank each target among all items of its row.
 
     Args:
-        scores: float32 [n, num_items], higher is better, -inf for what may not be recommended; no
+        scores: float32 [m, num_items], higher is better, -inf for what may not be recommended; no
             NaN.
         target_item: int32 [n], item rows.
+        row: int64 [n], the row of `scores` that each target is ranked in; None where row k is for
+            target k.
 
     Returns:
         int64 [n], from 1; 0 where the target's own score is -inf.
@@ -30,9 +36,10 @@ def target_ranks(scores: NDArray[np.float32], target_item: NDArray[np.int32]) ->
         >>> target_ranks(np.array([[3.0, 1.0, 2.0, 2.0]], np.float32), np.array([2], np.int32))
         array([3])
     """
-    own = np.take_along_axis(scores, target_item[:, None].astype(np.int64), axis=1)
-    better = _count_by_row(scores > own)
-    equal = _count_by_row(scores == own)
+    asked = scores if row is None else scores[row]
+    own = np.take_along_axis(asked, target_item[:, None].astype(np.int64), axis=1)
+    better = _count_by_row(asked > own)
+    equal = _count_by_row(asked == own)
     return np.where(own[:, 0] == _MISSING, 0, 1 + better + equal // 2)
 
 
@@ -41,22 +48,26 @@ def top_lists(
     target_item: NDArray[np.int32],
     ranks: NDArray[np.int64],
     k: int,
+    row: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int32]:
-    """List the best `k` items of each row.
+    """List the best `k` items for each target.
 
     Equal scores stand by item row, except the target, which stands at its rank: metrics computed
     from the lists are the metrics computed from the ranks.
 
     Args:
-        scores: float32 [n, num_items], see `target_ranks`.
+        scores: float32 [m, num_items], see `target_ranks`.
         target_item: int32 [n].
         ranks: int64 [n], what `target_ranks` gave.
         k: length of the lists.
+        row: int64 [n], see `target_ranks`.
 
     Returns:
         int32 [n, k] item rows, best first; -1 from where a row has no more items above -inf.
     """
     others = _best(scores, k + 1)
+    if row is not None:
+        others = others[row]
     # The target goes to the end of the row, and the row closes up.
     keep = np.argsort(others == target_item[:, None], axis=1, kind="stable")
     others = np.take_along_axis(others, keep, axis=1)[:, :k]
@@ -76,27 +87,32 @@ def _count_by_row(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 def _best(scores: NDArray[np.float32], k: int) -> NDArray[np.int32]:
     """Item rows of the `k` highest scores, best first, equal ones by item row; -1 for -inf."""
-    num_items = scores.shape[1]
+    num_rows, num_items = scores.shape
     width = min(k, num_items)
-    keys = _unique_keys(scores)
-    best = np.partition(keys, num_items - width, axis=1)[:, num_items - width :]
-    best = np.sort(best, axis=1)[:, ::-1]
-    items = np.full((scores.shape[0], k), -1, np.int32)
-    items[:, :width] = num_items - 1 - (best & 0xFFFFFFFF)
-    lowest = _unique_keys(np.full((1, 1), _MISSING))[0, 0] >> 32
-    items[:, :width][best >> 32 == lowest] = -1
+    last = np.partition(scores, num_items - width, axis=1)[:, num_items - width]
+    kept = scores >= last[:, None]
+    _keep_first_equal(kept, scores, last, width)
+    # Exactly `width` to a row, by item row, an order that the stable sort leaves to equal ones.
+    item = (np.flatnonzero(kept) % num_items).reshape(num_rows, width)
+    best = np.take_along_axis(scores, item, axis=1)
+    order = np.argsort(-best, axis=1, kind="stable")
+    items = np.full((num_rows, k), -1, np.int32)
+    items[:, :width] = np.take_along_axis(item, order, axis=1)
+    items[:, :width][np.take_along_axis(best, order, axis=1) == _MISSING] = -1
     return items
 
 
-def _unique_keys(scores: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Integers [n, num_items] that order as (score, lower item row first), all distinct in a row.
-
-    Partitioning them needs no index array and leaves nothing to chance where scores are equal.
-    """
-    # Adding zero makes -0.0 into 0.0, which have different bits and are equal.
-    bits = (scores + np.float32(0)).view(np.int32)
-    # Floats order as their bits do, once the magnitude bits of negative ones are turned round.
-    bits ^= (bits >> 31) & np.int32(0x7FFFFFFF)
-    keys = bits.astype(np.int64) << 32
-    keys |= np.arange(scores.shape[1] - 1, -1, -1, dtype=np.int64)
-    return keys
+def _keep_first_equal(
+    kept: NDArray[np.bool_],
+    scores: NDArray[np.float32],
+    last: NDArray[np.float32],
+    width: int,
+) -> None:
+    """Let go, in place, of the hindmost items that score as the last place does, past `width`."""
+    surplus = np.flatnonzero(_count_by_row(kept) > width)
+    if not surplus.size:
+        return
+    equal = scores[surplus] == last[surplus, None]
+    room = width - _count_by_row(kept[surplus] & ~equal)
+    late = np.cumsum(equal, axis=1, dtype=np.int32) > room[:, None]
+    kept[surplus] &= ~(equal & late)
