@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,25 +15,18 @@ from trecs.reporting.blocks import Block, Bullets, Figure, Heading, Paragraph, T
 from trecs.reporting.figures import Curve, bars, lines
 from trecs.reporting.html import to_html
 
-_GAP_LABELS = (
-    "0 s",
-    "under 1 min",
-    "under 1 h",
-    "under 1 day",
-    "under 1 week",
-    "under 30 d",
-    "more",
-)
+_GAP_LABELS = ("0 s", "< 1 min", "< 1 h", "< 1 day", "< 1 week", "< 30 days", "longer")
 _LENGTH_LABELS = ("1", "2", "3-5", "6-10", "11-20", "21-50", "51-100", "more")
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
-def audit_blocks(audit: Audit, level: int = 2) -> list[Block]:
+def audit_blocks(audit: Audit, level: int = 2, prefix: str = "") -> list[Block]:
     """The blocks of an audit.
 
     Args:
         audit: the figures.
         level: of its headings, 2 on a page of its own, 3 as a part of another.
+        prefix: of the names of its figures.
 
     Raises:
         UsageError: matplotlib is not installed.
@@ -47,7 +41,9 @@ def audit_blocks(audit: Audit, level: int = 2) -> list[Block]:
         blocks.append(Heading(title, level))
         caption = f"{title}: the figures of the audit."
         blocks.append(Table(caption, ("figure", "value"), tuple(rows), numeric=False))
-        blocks += pictures.get(title, [])
+        blocks += [
+            replace(picture, name=prefix + picture.name) for picture in pictures.get(title, [])
+        ]
     return blocks
 
 

@@ -1,0 +1,127 @@
+"""The results of runs as plain values: what report.json holds and the page is written from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from trecs.data.audit import Audit
+from trecs.errors import UsageError
+
+Ablations: TypeAlias = dict[str, dict[str, float]]
+"""Metrics by the name of the row."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What one run gave.
+
+    Attributes:
+        name: how the report calls it.
+        data: name of its data, a key of `Results.audits`.
+        evaluation: what `trecs.evaluation.report.to_json` gave.
+        learning_curve: a row an epoch: epoch, loss, val_ndcg@10, train_seconds.
+        config: its settings, by section and key.
+    """
+
+    name: str
+    data: str
+    evaluation: Mapping[str, Any]
+    learning_curve: Sequence[Mapping[str, float]]
+    config: Mapping[str, Mapping[str, Any]]
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as plain values."""
+        return {
+            "name": self.name,
+            "data": self.data,
+            "evaluation": dict(self.evaluation),
+            "learning_curve": [dict(row) for row in self.learning_curve],
+            "config": {name: dict(section) for name, section in self.config.items()},
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The paired test of two runs over the same targets.
+
+    Attributes:
+        first: name of one run.
+        second: name of the other.
+        metric: such as "ndcg@10".
+        difference: the first run's mean minus the second's.
+        interval: (low, high) of the difference.
+        p_value: two-sided.
+        method: how it was tested, in words.
+    """
+
+    first: str
+    second: str
+    metric: str
+    difference: float
+    interval: tuple[float, float]
+    p_value: float
+    method: str
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that a report shows.
+
+    Attributes:
+        audits: the audit of each data set, by its name.
+        runs: at least one.
+        comparisons: of runs over the same targets.
+        ablations: rows that the user gave; empty where none.
+    """
+
+    audits: Mapping[str, Audit]
+    runs: Sequence[RunResult]
+    comparisons: Sequence[Comparison]
+    ablations: Ablations
+
+    def to_json(self) -> dict[str, Any]:
+        """The results as plain values: audits, runs, comparisons, ablations."""
+        return {
+            "audits": {name: audit.to_json() for name, audit in self.audits.items()},
+            "runs": [run.to_json() for run in self.runs],
+            "comparisons": [vars(comparison) for comparison in self.comparisons],
+            "ablations": self.ablations,
+        }
+
+
+def same_targets(runs: Sequence[RunResult]) -> list[list[RunResult]]:
+    """Group runs that were measured alike: same data, same protocol, same number of targets."""
+    groups: dict[str, list[RunResult]] = {}
+    for run in runs:
+        measured = [run.data, run.evaluation["protocol"], run.evaluation["targets"]]
+        groups.setdefault(json.dumps(measured, sort_keys=True), []).append(run)
+    return list(groups.values())
+
+
+def read_ablations(path: str | Path) -> Ablations:
+    """Read a JSON file of named rows: `{"full model": {"ndcg@10": 0.12}, "no trend": {...}}`.
+
+    Raises:
+        UsageError: the file is not of that form.
+        OSError: it cannot be read.
+    """
+    try:
+        rows = json.loads(Path(path).read_text("utf-8"))
+    except ValueError as error:
+        raise UsageError(f"expected ablations as JSON, but {path} is none: {error}") from error
+    if not isinstance(rows, dict) or not rows or not all(_is_row(row) for row in rows.values()):
+        raise UsageError(
+            f'{path} must hold ablations as named rows of metrics, {{"no trend": '
+            f'{{"ndcg@10": 0.11}}}}, but holds {json.dumps(rows)[:80]}'
+        )
+    return {name: {k: float(v) for k, v in row.items()} for name, row in rows.items()}
+
+
+def _is_row(row: object) -> bool:
+    return isinstance(row, dict) and all(
+        isinstance(value, (int, float)) and not isinstance(value, bool) for value in row.values()
+    )
