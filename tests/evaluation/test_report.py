@@ -15,6 +15,11 @@ from trecs.evaluation.baselines import default_baselines
 from trecs.evaluation.protocol import evaluate
 from trecs.evaluation.report import metrics_of, to_json, to_text, write_predictions
 
+NAMES = (
+    *("ndcg", "recall", "mrr", "hit_rate", "precision", "map"),
+    *("coverage", "gini", "novelty", "popularity"),
+)
+
 
 @pytest.fixture
 def outcome(make_dataset):
@@ -36,13 +41,31 @@ def test_the_report_has_the_promised_shape_and_is_json(outcome):
     evaluations = outcome[1]
     report = to_json(evaluations["popular_7_days"], evaluations)
     assert json.loads(json.dumps(report)) == report
-    assert set(report) == {"protocol", "targets", "metrics", "baselines"}
-    assert report["targets"] == 160
+    keys = ["protocol", "targets", "users", "metrics", "baselines"]
+    assert list(report) == [*keys, "intervals", "comparisons", "slices"]
+    assert (report["targets"], report["users"]) == (160, 9)
     assert set(report["baselines"]) == {"most_popular", "popular_7_days"}
     assert report["metrics"] == report["baselines"]["popular_7_days"]
-    names = {f"{m}@{k}" for m in ("ndcg", "recall", "mrr", "coverage") for k in (5, 10, 50)}
+    names = {f"{m}@{k}" for m in NAMES for k in (5, 10, 50)}
     assert set(report["metrics"]) == names
     assert report["protocol"]["split"] == "temporal"
+
+
+def test_intervals_hold_the_means_and_comparisons_are_their_differences(outcome):
+    evaluations = outcome[1]
+    report = to_json(evaluations["popular_7_days"], evaluations)
+    assert report["intervals"]["level"] == 0.95
+    means = {"model": report["metrics"], **report["baselines"]}
+    for method, values in means.items():
+        intervals = report["intervals"][method]
+        assert set(intervals) == {f"{m}@{k}" for m in NAMES[:3] for k in (5, 10, 50)}
+        assert all(low <= values[name] <= high for name, (low, high) in intervals.items())
+    found = report["comparisons"]["most_popular"]["recall@10"]
+    assert found["difference"] == pytest.approx(
+        report["metrics"]["recall@10"] - report["baselines"]["most_popular"]["recall@10"]
+    )
+    assert 0 < found["p_value"] <= 1
+    assert report["comparisons"]["popular_7_days"]["ndcg@5"]["p_value"] == 1
 
 
 def test_a_baseline_measured_otherwise_is_refused(outcome):
@@ -63,7 +86,7 @@ def test_the_text_has_a_row_a_metric_and_the_protocol(outcome):
     row = next(line.split() for line in lines if line.startswith("ndcg@10 "))
     expected = [report["metrics"], *report["baselines"].values()]
     assert row[1:] == [f"{values['ndcg@10']:.4f}" for values in expected]
-    assert "targets: 160" in lines
+    assert "targets: 160, of 9 users" in lines
     assert "seen filter: on" in lines
 
 

@@ -1,14 +1,18 @@
 """Metrics of a ranked list with one target, from ranks.
 
-Each metric is a value a target, so that means, slices and intervals come from one place.
+Each metric is a value a target, so that means, slices and intervals come from one place. With one
+relevant item some of the field's names are the same number: hit rate is recall, mean average
+precision is the mean reciprocal rank, and precision is recall divided by k.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from trecs.evaluation.list_metrics import list_metrics
 
 DEFAULT_KS = (5, 10, 50)
 
@@ -37,7 +41,7 @@ def ndcg(ranks: NDArray[np.int64], k: int) -> NDArray[np.float64]:
 
 
 def recall(ranks: NDArray[np.int64], k: int) -> NDArray[np.float64]:
-    """Recall at `k` of each target; with one relevant item it is also the hit rate.
+    """Recall at `k` of each target, with one relevant item also the hit rate.
 
     Args and errors as in `ndcg`.
 
@@ -48,7 +52,7 @@ def recall(ranks: NDArray[np.int64], k: int) -> NDArray[np.float64]:
 
 
 def mrr(ranks: NDArray[np.int64], k: int) -> NDArray[np.float64]:
-    """Reciprocal rank of each target, 0 beyond `k`. Its mean is the MRR.
+    """Reciprocal rank of each target, 0 beyond `k`, with one relevant item also average precision.
 
     Args and errors as in `ndcg`.
 
@@ -58,47 +62,59 @@ def mrr(ranks: NDArray[np.int64], k: int) -> NDArray[np.float64]:
     return np.where(_hits(ranks, k), 1.0 / np.maximum(ranks, 1), 0.0)
 
 
-def coverage(top_items: NDArray[np.int32], num_candidates: int, k: int) -> float:
-    """Share of the candidates that stand in the first `k` places of at least one list.
+def precision(ranks: NDArray[np.int64], k: int) -> NDArray[np.float64]:
+    """Precision at `k` of each target: `1 / k` for ranks 1 to `k`, also where a list is shorter.
 
-    Args:
-        top_items: int32 [n, at least k] item rows, best first, -1 for an empty place.
-        num_candidates: items that could have been recommended to somebody.
-        k: cut-off, at least 1.
+    Args and errors as in `ndcg`.
 
-    Raises:
-        ValueError: the lists are shorter than k, or there are no candidates.
+    Returns:
+        float64 [n].
     """
-    if not 1 <= k <= top_items.shape[1]:
-        raise ValueError(
-            f"coverage needs 1 <= k <= the length of the lists, {top_items.shape[1]}, "
-            f"but k is {k}: evaluate with a larger top_k"
-        )
-    if num_candidates < 1:
-        raise ValueError(
-            f"coverage needs at least one candidate, but num_candidates is {num_candidates}"
-        )
-    shown = top_items[:, :k]
-    return np.unique(shown[shown >= 0]).size / num_candidates
+    return _hits(ranks, k) / k
+
+
+RANK_METRICS: dict[str, Callable[[NDArray[np.int64], int], NDArray[np.float64]]] = {
+    "ndcg": ndcg,
+    "recall": recall,
+    "hit_rate": recall,
+    "precision": precision,
+    "mrr": mrr,
+    "map": mrr,
+}
+"""Every metric of a target's rank, by name."""
+
+DISTINCT = ("ndcg", "recall", "mrr")
+"""Those of `RANK_METRICS` that say something of their own."""
+
+
+def target_values(
+    ranks: NDArray[np.int64],
+    ks: Sequence[int] = DEFAULT_KS,
+    names: Sequence[str] = DISTINCT,
+) -> dict[str, NDArray[np.float64]]:
+    """Return the values of all targets, float64 [n], by `name@k`, all names at one k first."""
+    return {f"{name}@{k}": RANK_METRICS[name](ranks, k) for k in ks for name in names}
 
 
 def metrics_table(
     ranks: NDArray[np.int64],
     top_items: NDArray[np.int32],
     num_candidates: int,
+    train_counts: NDArray[np.int64],
     ks: Sequence[int] = DEFAULT_KS,
 ) -> dict[str, float]:
     """Mean of every metric at every cut-off.
 
     Args:
         ranks: int64 [n], n at least 1, from 1; 0 for a miss.
-        top_items: int32 [n, at least max(ks)], see `coverage`; with no column (lists not asked for)
-            coverage is left out.
-        num_candidates: see `coverage`.
+        top_items: int32 [n, at least max(ks)], see `trecs.evaluation.list_metrics`; with no column
+            (lists not asked for) the metrics of lists are left out.
+        num_candidates: items that could have been recommended to somebody.
+        train_counts: int64 [num_items], training events of each item.
         ks: cut-offs.
 
     Returns:
-        `{"ndcg@5": ..., "recall@5": ..., "mrr@5": ..., "coverage@5": ..., "ndcg@10": ...}`.
+        `{"ndcg@5": ..., "recall@5": ..., ..., "coverage@5": ..., "ndcg@10": ...}`.
 
     Raises:
         ValueError: no targets, a cut-off below 1, or lists shorter than the largest cut-off.
@@ -107,11 +123,10 @@ def metrics_table(
         raise ValueError("metrics need at least one target, but ranks is empty")
     table: dict[str, float] = {}
     for k in ks:
-        table[f"ndcg@{k}"] = float(ndcg(ranks, k).mean())
-        table[f"recall@{k}"] = float(recall(ranks, k).mean())
-        table[f"mrr@{k}"] = float(mrr(ranks, k).mean())
+        values = target_values(ranks, (k,), tuple(RANK_METRICS))
+        table.update((name, float(value.mean())) for name, value in values.items())
         if top_items.shape[1]:
-            table[f"coverage@{k}"] = coverage(top_items, num_candidates, k)
+            table.update(list_metrics(top_items, num_candidates, train_counts, k))
     return table
 
 

@@ -13,13 +13,29 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from trecs.data.dataset import Dataset
-from trecs.evaluation.metrics import DEFAULT_KS, metrics_table
+from trecs.evaluation.metrics import DEFAULT_KS, DISTINCT, metrics_table, target_values
 from trecs.evaluation.protocol import Evaluation
+from trecs.evaluation.significance import (
+    LEVEL,
+    RESAMPLES,
+    SEED,
+    bootstrap_intervals,
+    compare,
+)
+from trecs.evaluation.slices import slice_tables
+
+_SHOWN = (*DISTINCT, "coverage", "gini", "novelty", "popularity")
 
 
 def metrics_of(evaluation: Evaluation, ks: Sequence[int] = DEFAULT_KS) -> dict[str, float]:
     """Return the mean metrics of an evaluation, see `metrics_table`."""
-    return metrics_table(evaluation.ranks, evaluation.top_items, evaluation.num_candidates, ks)
+    return metrics_table(
+        evaluation.ranks,
+        evaluation.top_items,
+        evaluation.num_candidates,
+        evaluation.train_counts,
+        ks,
+    )
 
 
 def to_json(
@@ -35,8 +51,12 @@ def to_json(
         ks: cut-offs.
 
     Returns:
-        `{"protocol": {...}, "targets": n, "metrics": {"ndcg@10": ...},
-        "baselines": {name: {"ndcg@10": ...}}}`.
+        `{"protocol": {...}, "targets": n, "users": m, "metrics": {"ndcg@10": ...},
+        "baselines": {name: {"ndcg@10": ...}}, "intervals": {"level": 0.95, "model":
+        {"ndcg@10": [low, high]}, name: {"ndcg@10": [low, high]}}, "comparisons": {name: {"ndcg@10":
+        {"difference": ..., "interval": [low, high], "p_value": ...}}}, "slices": {...}}`.
+        A comparison is the model less the baseline; slices are as in
+        `trecs.evaluation.slices.slice_tables`.
 
     Raises:
         ValueError: a baseline was measured over other targets or by another protocol.
@@ -53,22 +73,60 @@ def to_json(
     return {
         "protocol": dict(evaluation.protocol),
         "targets": int(evaluation.events.size),
+        "users": int(np.unique(evaluation.requests.user).size),
         "metrics": metrics_of(evaluation, ks),
         "baselines": {name: metrics_of(baseline, ks) for name, baseline in baselines.items()},
+        "intervals": _intervals(evaluation, baselines, ks),
+        "comparisons": _comparisons(evaluation, baselines, ks),
+        "slices": slice_tables(evaluation, baselines),
+    }
+
+
+def _intervals(
+    evaluation: Evaluation, baselines: Mapping[str, Evaluation], ks: Sequence[int]
+) -> dict[str, Any]:
+    def of(one: Evaluation) -> dict[str, list[float]]:
+        ends = bootstrap_intervals(one.requests.user, target_values(one.ranks, ks))
+        return {name: list(pair) for name, pair in ends.items()}
+
+    return {
+        "level": LEVEL,
+        "method": f"bootstrap over users, {RESAMPLES} resamples, seed {SEED}",
+        "model": of(evaluation),
+        **{name: of(baseline) for name, baseline in baselines.items()},
+    }
+
+
+def _comparisons(
+    evaluation: Evaluation, baselines: Mapping[str, Evaluation], ks: Sequence[int]
+) -> dict[str, Any]:
+    user, values = evaluation.requests.user, target_values(evaluation.ranks, ks)
+    return {
+        name: {
+            metric: {**vars(found), "interval": list(found.interval)}
+            for metric, found in compare(user, values, target_values(other.ranks, ks)).items()
+        }
+        for name, other in baselines.items()
     }
 
 
 def to_text(report: Mapping[str, Any]) -> str:
     """Lay out what `to_json` gave: a table with a row a metric, and the protocol below it."""
     columns = {"model": report["metrics"], **report["baselines"]}
-    name_width = max(len(name) for name in ("metric", *report["metrics"]))
-    widths = {name: max(len(name), 6) for name in columns}
+    rows = [name for name in report["metrics"] if name.partition("@")[0] in _SHOWN]
+    name_width = max(len(name) for name in ("metric", *rows))
+    widths = {name: max(len(name), 8) for name in columns}
     header = "  ".join(f"{name:>{width}}" for name, width in widths.items())
     lines = [f"{'metric':<{name_width}}  {header}"]
-    for metric in report["metrics"]:
-        cells = "  ".join(f"{columns[name][metric]:>{width}.4f}" for name, width in widths.items())
-        lines.append(f"{metric:<{name_width}}  {cells}")
-    lines += ["", f"targets: {report['targets']}"]
+    for metric in rows:
+        # Popularity is in events, the others near or below 1.
+        places = 1 if metric.startswith("popularity") else 4
+        cells = (f"{columns[name][metric]:>{width}.{places}f}" for name, width in widths.items())
+        lines.append(f"{metric:<{name_width}}  {'  '.join(cells)}")
+    lines += ["", "one item to find: hit rate = recall, MAP = MRR, precision = recall / k"]
+    for metric, (low, high) in report["intervals"]["model"].items():
+        lines.append(f"{metric} of the model: {low:.4f} to {high:.4f}, 95 % interval")
+    lines += [f"targets: {report['targets']}, of {report['users']} users"]
     lines += [f"{name.replace('_', ' ')}: {value}" for name, value in report["protocol"].items()]
     return "\n".join(lines)
 
