@@ -13,17 +13,24 @@ import tensorflow as tf
 
 import trecs
 from trecs.config import Config
+from trecs.data.audit import audit
 from trecs.data.dataset import Dataset
 from trecs.data.loading import load_data as load_data
 from trecs.data.log import events_frame
 from trecs.errors import UsageError
 from trecs.evaluation.baselines import default_baselines
 from trecs.evaluation.metrics import ndcg
+from trecs.evaluation.protocol import Evaluation
 from trecs.evaluation.protocol import evaluate as run_protocol
 from trecs.evaluation.report import to_json, write_predictions
 from trecs.features.spec import FIRST_ITEM_ROW
 from trecs.models.retrieval import Objective, RetrievalModel
-from trecs.run import WEIGHTS, Run
+from trecs.reporting.comparisons import compare_runs
+from trecs.reporting.figures import require_matplotlib
+from trecs.reporting.files import write_report
+from trecs.reporting.report_page import report_blocks
+from trecs.reporting.results import Results, RunResult, read_ablations, run_names
+from trecs.run import WEIGHTS, Run, fingerprint
 from trecs.serving.export import write_extras, write_version
 from trecs.serving.index import ExactIndex
 from trecs.serving.module import RecommenderModule
@@ -147,16 +154,43 @@ def evaluate(run: Run, predictions: str | Path | None = None) -> dict[str, Any]:
     Returns:
       `{"protocol": {...}, "targets": n, "metrics": {...}, "baselines": {name: {...}}}`.
     """
-    dataset, split = run.dataset, run.split
-    scorers = {"model": run.scorer(run.model()), **default_baselines(dataset.log, split)}
-    evaluations = {
-        name: run_protocol(dataset, split, scorer, exclude_seen=run.exclude_seen)
-        for name, scorer in scorers.items()
-    }
-    of_model = evaluations.pop("model")
+    of_model, of_baselines = _measure(run)
     if predictions is not None:
-        write_predictions(Path(predictions), dataset, of_model)
-    return to_json(of_model, evaluations)
+        write_predictions(Path(predictions), run.dataset, of_model)
+    return to_json(of_model, of_baselines)
+
+
+def report(runs: Sequence[Run], to: str | Path, ablations: str | Path | None = None) -> list[Path]:
+    """Measure runs and write one report: audits, protocols, tables, curves, paired tests.
+
+    Args:
+      runs: finished runs; those over the same targets stand in one table and are compared.
+      to: folder for report.html (self-contained), report.md with its figures, and report.json.
+      ablations: a JSON file of named rows of metrics, to be shown as a table.
+
+    Returns:
+      The paths of the three files.
+
+    Raises:
+      UsageError: no runs, an unfinished one, no matplotlib, or ablations of another form.
+    """
+    if not runs:
+        raise UsageError("a report needs one run at least, but none came")
+    # First, since measuring takes long: what else could stop the report.
+    require_matplotlib()
+    rows = {} if ablations is None else read_ablations(ablations)
+    of_data = {fingerprint(run.dataset): run for run in reversed(runs)}
+    data_names = {data: f"data {number}" for number, data in enumerate(reversed(of_data), start=1)}
+    results = []
+    for name, run in zip(run_names([run.directory for run in runs]), runs, strict=True):
+        of_model, of_baselines = _measure(run)
+        measured = to_json(of_model, of_baselines)
+        data = data_names[fingerprint(run.dataset)]
+        config = run.config.to_dict()
+        results.append(RunResult(name, data, measured, run.learning_curve, config, of_model))
+    audits = {data_names[data]: audit(run.dataset, run.config) for data, run in of_data.items()}
+    found = Results(dict(sorted(audits.items())), results, compare_runs(results), rows)
+    return write_report(Path(to), "Report", report_blocks(found), found.to_json())
 
 
 def export(run: Run, to: str | Path, version: int | None = None, k: int = 50) -> Path:
@@ -218,6 +252,17 @@ def build_index(run: Run, model: RetrievalModel, as_of_s: int) -> ExactIndex:
         tf.cast(bias, tf.float32).numpy()[FIRST_ITEM_ROW:],
         tf.transpose(features).numpy(),
     )
+
+
+def _measure(run: Run) -> tuple[Evaluation, dict[str, Evaluation]]:
+    """The test targets' ranks, of the model and of each baseline by name."""
+    dataset, split = run.dataset, run.split
+    scorers = {"model": run.scorer(run.model()), **default_baselines(dataset.log, split)}
+    evaluations = {
+        name: run_protocol(dataset, split, scorer, exclude_seen=run.exclude_seen)
+        for name, scorer in scorers.items()
+    }
+    return evaluations.pop("model"), evaluations
 
 
 def _validator(run: Run, model: RetrievalModel) -> Any:

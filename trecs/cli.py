@@ -1,4 +1,4 @@
-"""The command line: `trecs fetch | audit | train | evaluate | export | recommend`.
+"""The command line: `trecs fetch | audit | train | evaluate | report | export | recommend`.
 
 Results go to standard output, progress and errors to standard error. Exit codes: 0, 1 for a
 failure, 2 for bad usage.
@@ -104,6 +104,15 @@ def _evaluate(options: argparse.Namespace) -> None:
     _write(to_text(report))
 
 
+def _report(options: argparse.Namespace) -> None:
+    from trecs import api
+    from trecs.run import Run
+
+    runs = [Run.open(folder) for folder in options.run_folders]
+    for path in api.report(runs, options.to, options.ablations):
+        _write(str(path))
+
+
 def _export(options: argparse.Namespace) -> None:
     from trecs import api
     from trecs.run import Run
@@ -169,6 +178,11 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("run_folder", metavar="RUN", help="folder of a finished run")
     evaluate.add_argument("--json", metavar="FILE", help="write the report as JSON")
     evaluate.add_argument("--predictions", metavar="FILE", help="write a row a target, as Parquet")
+
+    report = command("report", _report, "measure runs and write a report: HTML, Markdown, JSON")
+    report.add_argument("run_folders", nargs="+", metavar="RUN", help="folders of finished runs")
+    report.add_argument("--to", required=True, metavar="DIR", help="folder of the report")
+    report.add_argument("--ablations", metavar="FILE", help="JSON: metrics by the name of a row")
 
     export = command("export", _export, "write a SavedModel version, whole or not at all")
     export.add_argument("run_folder", metavar="RUN", help="folder of a finished run")

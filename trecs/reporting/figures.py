@@ -99,13 +99,20 @@ def _describe(curves: Mapping[str, Curve], x_label: str, y_label: str) -> str:
     return f"Line chart, {y_label} by {x_label}. {'; '.join(parts)}."
 
 
-def _style() -> Any:
+def require_matplotlib() -> None:
+    """Raise UsageError, with the way out, unless matplotlib is installed."""
     try:
-        import matplotlib
+        import matplotlib  # noqa: F401
     except ImportError as error:
         raise UsageError(
             "figures need matplotlib, which is not installed: pip install 'trecs[report]'"
         ) from error
+
+
+def _style() -> Any:
+    require_matplotlib()
+    import matplotlib
+
     return matplotlib.rc_context(_STYLE)
 
 

@@ -31,11 +31,10 @@ def report_blocks(results: Results) -> list[Block]:
     blocks += _learning_curves(results.runs)
     if results.ablations:
         blocks += [Heading("Ablations"), _ablations_table(results.ablations)]
-    for name, audit in results.audits.items():
+    for number, (name, audit) in enumerate(results.audits.items(), start=1):
         blocks.append(Heading(f"Audit of {name}"))
         # Figures are files of one folder in the Markdown form: their names must differ.
-        prefix = "" if len(results.audits) == 1 else f"{name}_"
-        blocks += audit_blocks(audit, 3, prefix)
+        blocks += audit_blocks(audit, 3, prefix=f"data_{number}_")
     return blocks
 
 

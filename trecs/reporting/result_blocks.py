@@ -1,28 +1,27 @@
-"""The measured part of a report: protocol, metrics with intervals, slices, decay, paired tests.
+"""The measured part of a report: protocol, metrics with intervals, paired tests, slices, decay.
 
 Reads what `trecs.evaluation.report.to_json` gives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from trecs.evaluation.slices import SLICE_METRIC
 from trecs.reporting.blocks import Block, Figure, Heading, Table
 from trecs.reporting.figures import Curve, lines
-from trecs.reporting.results import Comparison, RunResult
+from trecs.reporting.results import RunComparison, RunResult
 
 HEADLINE = ("ndcg@10", "recall@10", "mrr@10", "coverage@10")
-"""The metrics of the first table; the second has all."""
+"""The metrics of the first table; the last one has all."""
 
-DECAY = "days_since_training"
-"""The slice that is drawn as the decay curve."""
-
-_CURVE_METRIC = "ndcg@10"
+_DECAY = "days_since_training"
+_DRAWN_BASELINES = 3
 
 
 def group_blocks(
-    number: int, runs: Sequence[RunResult], comparisons: Sequence[Comparison]
+    number: int, runs: Sequence[RunResult], comparisons: Sequence[RunComparison]
 ) -> list[Block]:
     """The blocks of runs that were measured over the same targets.
 
@@ -31,117 +30,133 @@ def group_blocks(
         runs: at least one; the baselines are those of the first.
         comparisons: all of the report; those of these runs are shown.
     """
-    protocol = runs[0].evaluation["protocol"]
-    names = {run.name for run in runs}
+    split = runs[0].evaluation["protocol"]["split"]
     blocks: list[Block] = [
-        Heading(f"Results: {protocol['split']} split of {runs[0].data}"),
-        _protocol(runs[0]),
+        Heading(f"Results on {runs[0].data}, {split} split"),
+        _protocol(runs[0].evaluation),
         _headline(runs),
+        _tests(runs, comparisons),
     ]
-    blocks += _tests([c for c in comparisons if {c.first, c.second} <= names])
-    blocks += _decay(number, runs)
-    for run in runs:
-        blocks += _slices(run)
+    slices = runs[0].evaluation["slices"]
+    if _DECAY in slices:
+        blocks += [Heading("Decay since training", 3), _decay(number, runs)]
+    blocks.append(Heading("Slices", 3))
+    blocks += [_slice_table(name, runs) for name in slices]
     return [*blocks, Heading("All metrics", 3), _all_metrics(runs)]
 
 
-def _protocol(run: RunResult) -> Table:
-    rows = [("targets", f"{run.evaluation['targets']:,}")]
+def _protocol(evaluation: Mapping[str, Any]) -> Table:
+    rows = [("number of targets", f"{evaluation['targets']:,}")]
     rows += [
         (name.replace("_", " "), "none" if value is None else str(value))
-        for name, value in run.evaluation["protocol"].items()
-        if name != "targets"
+        for name, value in evaluation["protocol"].items()
     ]
     return Table("Protocol: how all of this was measured.", ("rule", "value"), tuple(rows), False)
 
 
 def _methods(runs: Sequence[RunResult]) -> dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]]:
     """Metrics and intervals by the name of the run or baseline, runs first."""
-    found = {
-        run.name: (run.evaluation["metrics"], run.evaluation.get("intervals", {}).get("model", {}))
-        for run in runs
-    }
     first = runs[0].evaluation
-    for name, metrics in first["baselines"].items():
-        found[name] = metrics, first.get("intervals", {}).get(name, {})
-    return found
+    of_runs = {
+        run.name: (run.evaluation["metrics"], run.evaluation["intervals"]["model"]) for run in runs
+    }
+    of_baselines = {
+        name: (metrics, first["intervals"][name]) for name, metrics in first["baselines"].items()
+    }
+    return of_runs | of_baselines
 
 
 def _headline(runs: Sequence[RunResult]) -> Table:
-    metrics = [name for name in HEADLINE if name in runs[0].evaluation["metrics"]]
+    first = runs[0].evaluation
+    metrics = [name for name in HEADLINE if name in first["metrics"]]
     rows = [
-        (method, *(_cell(values.get(name), intervals.get(name)) for name in metrics))
+        (method, *(_cell(values[name], intervals.get(name)) for name in metrics))
         for method, (values, intervals) in _methods(runs).items()
     ]
-    caption = "Runs first, then the baselines; in brackets the 95 % confidence interval over users."
+    caption = (
+        f"Runs first, then the baselines; in brackets the {first['intervals']['level']:.0%} "
+        f"confidence interval ({first['intervals']['method']})."
+    )
     return Table(caption, ("method", *metrics), tuple(rows))
 
 
 def _all_metrics(runs: Sequence[RunResult]) -> Table:
     methods = _methods(runs)
     rows = [
-        (metric, *(_cell(values.get(metric)) for values, _ in methods.values()))
+        (metric, *(_cell(values[metric]) for values, _ in methods.values()))
         for metric in runs[0].evaluation["metrics"]
     ]
     return Table("Every metric at every cut-off.", ("metric", *methods), tuple(rows))
 
 
-def _cell(value: float | None, interval: Sequence[float] | None = None) -> str:
-    if value is None:
-        return "-"
-    text = f"{value:.4f}" if abs(value) < 100 else f"{value:,.1f}"
-    return text if interval is None else f"{text} [{interval[0]:.4f}, {interval[1]:.4f}]"
+def _tests(runs: Sequence[RunResult], comparisons: Sequence[RunComparison]) -> Table:
+    """Paired tests: run against run, and each run against the baselines."""
+    names = {run.name for run in runs}
+    rows = [
+        _test_row(f"{c.first} - {c.second}", metric, vars(found))
+        for c in comparisons
+        if {c.first, c.second} <= names
+        for metric, found in c.metrics.items()
+    ]
+    rows += [
+        _test_row(f"{run.name} - {baseline}", SLICE_METRIC, found[SLICE_METRIC])
+        for run in runs
+        for baseline, found in run.evaluation["comparisons"].items()
+    ]
+    caption = (
+        "Paired tests over the same targets: difference of the means with its bootstrap interval, "
+        "and the p-value of a permutation test; users are drawn and exchanged as wholes."
+    )
+    return Table(caption, ("first - second", "metric", "difference", "p"), tuple(rows))
 
 
-def _tests(comparisons: Sequence[Comparison]) -> list[Block]:
-    if not comparisons:
-        return []
+def _test_row(name: str, metric: str, found: Mapping[str, Any]) -> tuple[str, ...]:
+    low, high = found["interval"]
+    difference = f"{found['difference']:+.4f} [{low:+.4f}, {high:+.4f}]"
+    return name, metric, difference, f"{found['p_value']:.4f}"
+
+
+def _sliced(name: str, runs: Sequence[RunResult]) -> Iterator[tuple[str, list[float]]]:
+    """The metric in each slice, for each run and then each baseline of the first."""
+    for run in runs:
+        yield run.name, [row["model"] for row in run.evaluation["slices"][name]]
+    rows = runs[0].evaluation["slices"][name]
+    for baseline in runs[0].evaluation["baselines"]:
+        yield baseline, [row[baseline] for row in rows]
+
+
+def _slice_table(name: str, runs: Sequence[RunResult]) -> Table:
+    columns = dict(_sliced(name, runs))
     rows = tuple(
         (
-            f"{c.first} minus {c.second}",
-            c.metric,
-            f"{c.difference:+.4f} [{c.interval[0]:+.4f}, {c.interval[1]:+.4f}]",
-            f"{c.p_value:.4f}",
+            row["slice"],
+            f"{row['targets']:,}",
+            f"{row['users']:,}",
+            *(_cell(values[k]) for values in columns.values()),
         )
-        for c in comparisons
+        for k, row in enumerate(runs[0].evaluation["slices"][name])
     )
-    caption = f"Paired test over the same targets: {comparisons[0].method}."
-    header = ("runs", "metric", "difference [95 % interval]", "p")
-    return [Heading("Paired test", 3), Table(caption, header, rows)]
+    title = name.replace("_", " ")
+    return Table(f"{SLICE_METRIC} by {title}.", (title, "targets", "users", *columns), rows)
 
 
-def _decay(number: int, runs: Sequence[RunResult]) -> list[Block]:
-    """The decay curve of the runs and of the first run's baselines, where it was measured."""
-    curves: dict[str, Curve] = {}
-    for run in runs:
-        rows = run.evaluation.get("slices", {}).get(DECAY, [])
-        if rows:
-            curves[run.name] = _curve(rows, "model")
-        if run is runs[0] and rows:
-            curves |= {name: _curve(rows, name) for name in run.evaluation["baselines"]}
-    if not curves:
-        return []
-    caption = f"Decay: {_CURVE_METRIC} by days since training ended."
-    figure: Figure = lines(f"decay_{number}", caption, curves, "days since training", _CURVE_METRIC)
-    return [Heading("Decay since training", 3), figure]
+def _decay(number: int, runs: Sequence[RunResult]) -> Figure:
+    """The runs and the strongest baselines by the day since training ended."""
+    baselines = runs[0].evaluation["baselines"]
+    strongest = sorted(baselines, key=lambda name: -baselines[name][SLICE_METRIC])[
+        :_DRAWN_BASELINES
+    ]
+    drawn = {run.name for run in runs} | set(strongest)
+    rows = runs[0].evaluation["slices"][_DECAY]
+    middle = [(row["from"] + row["to"]) / 2 for row in rows]
+    curves = {
+        name: Curve(middle, values) for name, values in _sliced(_DECAY, runs) if name in drawn
+    }
+    caption = f"{SLICE_METRIC} by days since training ended; the runs and the strongest baselines."
+    return lines(f"decay_{number}", caption, curves, "days since training", SLICE_METRIC)
 
 
-def _curve(rows: Sequence[Mapping[str, Any]], method: str) -> Curve:
-    return Curve([row["from"] for row in rows], [row[method] for row in rows])
-
-
-def _slices(run: RunResult) -> list[Block]:
-    blocks: list[Block] = []
-    for name, rows in run.evaluation.get("slices", {}).items():
-        if rows:
-            header = tuple(rows[0])
-            cells = tuple(tuple(_any_cell(row[key]) for key in header) for row in rows)
-            caption = f"{run.name}: {_CURVE_METRIC} by {name.replace('_', ' ')}."
-            blocks.append(Table(caption, header, cells))
-    return [Heading(f"Slices of {run.name}", 3), *blocks] if blocks else []
-
-
-def _any_cell(value: Any) -> str:
-    if isinstance(value, float):
-        return _cell(value)
-    return f"{value:,}" if isinstance(value, int) else str(value)
+def _cell(value: float, interval: Sequence[float] | None = None) -> str:
+    # Average popularity is in events; the other metrics are near or below 1.
+    text = f"{value:.4f}" if abs(value) < 100 else f"{value:,.1f}"
+    return text if interval is None else f"{text} [{interval[0]:.4f}, {interval[1]:.4f}]"

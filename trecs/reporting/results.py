@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from trecs.data.audit import Audit
 from trecs.errors import UsageError
+from trecs.evaluation.protocol import Evaluation
+from trecs.evaluation.significance import Comparison
 
 Ablations: TypeAlias = dict[str, dict[str, float]]
 """Metrics by the name of the row."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RunResult:
     """What one run gave.
 
@@ -25,6 +27,7 @@ class RunResult:
         evaluation: what `trecs.evaluation.report.to_json` gave.
         learning_curve: a row an epoch: epoch, loss, val_ndcg@10, train_seconds.
         config: its settings, by section and key.
+        of_model: the ranks of its targets, for paired tests; not in the JSON.
     """
 
     name: str
@@ -32,6 +35,7 @@ class RunResult:
     evaluation: Mapping[str, Any]
     learning_curve: Sequence[Mapping[str, float]]
     config: Mapping[str, Mapping[str, Any]]
+    of_model: Evaluation
 
     def to_json(self) -> dict[str, Any]:
         """The result as plain values."""
@@ -45,29 +49,21 @@ class RunResult:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RunComparison:
     """The paired test of two runs over the same targets.
 
     Attributes:
         first: name of one run.
         second: name of the other.
-        metric: such as "ndcg@10".
-        difference: the first run's mean minus the second's.
-        interval: (low, high) of the difference.
-        p_value: two-sided.
-        method: how it was tested, in words.
+        metrics: by metric, the first run less the second.
     """
 
     first: str
     second: str
-    metric: str
-    difference: float
-    interval: tuple[float, float]
-    p_value: float
-    method: str
+    metrics: Mapping[str, Comparison]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Results:
     """All that a report shows.
 
@@ -80,7 +76,7 @@ class Results:
 
     audits: Mapping[str, Audit]
     runs: Sequence[RunResult]
-    comparisons: Sequence[Comparison]
+    comparisons: Sequence[RunComparison]
     ablations: Ablations
 
     def to_json(self) -> dict[str, Any]:
@@ -88,7 +84,7 @@ class Results:
         return {
             "audits": {name: audit.to_json() for name, audit in self.audits.items()},
             "runs": [run.to_json() for run in self.runs],
-            "comparisons": [vars(comparison) for comparison in self.comparisons],
+            "comparisons": [asdict(comparison) for comparison in self.comparisons],
             "ablations": self.ablations,
         }
 
@@ -100,6 +96,20 @@ def same_targets(runs: Sequence[RunResult]) -> list[list[RunResult]]:
         measured = [run.data, run.evaluation["protocol"], run.evaluation["targets"]]
         groups.setdefault(json.dumps(measured, sort_keys=True), []).append(run)
     return list(groups.values())
+
+
+def run_names(folders: Sequence[Path]) -> list[str]:
+    """Short and different names for the runs of these folders: the last part, or the whole path.
+
+    Example:
+        >>> run_names([Path("runs/a"), Path("runs/b"), Path("old/b")])
+        ['a', 'runs/b', 'old/b']
+    """
+    last = [folder.name for folder in folders]
+    return [
+        name if last.count(name) == 1 else str(folder)
+        for name, folder in zip(last, folders, strict=True)
+    ]
 
 
 def read_ablations(path: str | Path) -> Ablations:
