@@ -72,8 +72,8 @@ def temporal(
             "the temporal split needs 0 < train_quantile < test_quantile < 1, but "
             f"{train_quantile} and {test_quantile} came; the defaults are 0.8 and 0.9"
         )
-    test_start = _window_start(log, test_quantile)
-    train_end = _window_start(log, train_quantile)
+    test_start = window_start(log, test_quantile)
+    train_end = window_start(log, train_quantile)
     if train_end == test_start > 0:
         train_end = _first_of_its_second(log, test_start - 1)
     if train_end == 0:
@@ -136,8 +136,12 @@ def leave_last_out(log: EventLog, ties: Ties = "order") -> Split:
     )
 
 
-def _window_start(log: EventLog, quantile: float) -> int:
-    """Position of the first event of the window that starts at a quantile of time."""
+def window_start(log: EventLog, quantile: float) -> int:
+    """Position of the first event of the window that starts at a quantile of time.
+
+    Raises:
+        DataError: the log has no events.
+    """
     if not log.num_events:
         raise DataError("a split needs events, but the log has none")
     return _first_of_its_second(log, math.ceil(quantile * (log.num_events - 1)))

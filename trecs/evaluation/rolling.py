@@ -1,0 +1,66 @@
+"""One scorer over several splits: each result, their mean and their deviation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from trecs.data.dataset import Dataset
+from trecs.data.splits import Split
+from trecs.evaluation.metrics import DEFAULT_KS
+from trecs.evaluation.protocol import evaluate
+from trecs.evaluation.report import metrics_of
+from trecs.evaluation.requests import Scorer
+
+MakeScorer = Callable[[Dataset, Split], Scorer]
+"""Fits a scorer to the training part of a split."""
+
+
+def evaluate_splits(
+    dataset: Dataset,
+    splits: Sequence[Split],
+    make_scorer: MakeScorer,
+    *,
+    exclude_seen: bool,
+    ks: Sequence[int] = DEFAULT_KS,
+) -> dict[str, Any]:
+    """Fit and measure a scorer on the test part of each split.
+
+    Args:
+        dataset: log and catalogue.
+        splits: such as those of `trecs.data.cross_validation.rolling_origins`.
+        make_scorer: called once a split.
+        exclude_seen: see `trecs.evaluation.protocol.evaluate`.
+        ks: cut-offs.
+
+    Returns:
+        `{"splits": [{"protocol": {...}, "targets": n, "metrics": {...}}, ...], "mean":
+        {"ndcg@10": ...}, "deviation": {"ndcg@10": ...}}`: the mean over the splits, each with the
+        same weight, and the sample standard deviation (0 for a single split).
+    """
+    rows: list[dict[str, Any]] = []
+    for split in splits:
+        found = evaluate(
+            dataset,
+            split,
+            make_scorer(dataset, split),
+            exclude_seen=exclude_seen,
+            top_k=max(ks),
+        )
+        rows.append(
+            {
+                "protocol": found.protocol,
+                "targets": int(found.events.size),
+                "metrics": metrics_of(found, ks),
+            }
+        )
+    names = list(rows[0]["metrics"])
+    values = np.array([[row["metrics"][name] for name in names] for row in rows])
+    deviation = values.std(axis=0, ddof=1) if len(rows) > 1 else np.zeros(len(names))
+    return {
+        "splits": rows,
+        "mean": dict(zip(names, values.mean(axis=0).tolist(), strict=True)),
+        "deviation": dict(zip(names, deviation.tolist(), strict=True)),
+    }
