@@ -27,7 +27,7 @@ def run_of(name, ranks=(1, 1), split="temporal", data="data 1"):
         ]
     test = {"difference": 0.375, "interval": [0.25, 0.5], "p_value": 0.001}
     evaluation = {
-        "protocol": {"split": split, "train_end_s": None},
+        "protocol": {"split": split, "train_end_s": 893286638, "num_candidates": 1682},
         "targets": 2,
         "metrics": GOOD,
         "baselines": {"pop": POOR},
@@ -68,6 +68,16 @@ def test_runs_of_one_group_are_compared_target_by_target():
     assert (found.first, found.second) == ("a", "b")
     assert found.metrics["ndcg@10"].difference == pytest.approx((0.5 + 0 + 1 + 0) / 4)
     assert found.metrics["recall@10"].difference == pytest.approx(1 / 4)
+
+
+def test_the_protocol_has_dates_and_words():
+    protocol = tables(group_blocks(1, [run_of("a")], []))[0]
+    assert protocol.rows == (
+        ("number of targets", "2"),
+        ("split", "temporal"),
+        ("train end", "1998-04-22T23:10:38Z"),
+        ("number of candidates", "1,682"),
+    )
 
 
 def test_the_first_table_of_results_has_intervals_where_there_are_some():

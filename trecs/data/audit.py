@@ -63,7 +63,7 @@ def audit(dataset: Dataset, config: Config | None = None) -> Audit:
     Example:
         >>> dataset, _ = trecs.load_data("movielens-100k")
         >>> trecs.audit(dataset).times.tie_share
-        0.48721
+        0.50561
     """
     config = config or Config()
     log = dataset.log

@@ -42,6 +42,10 @@ li {{ margin-bottom: .5rem; }}
   figure, table, li {{ break-inside: avoid; }}
   h2, h3 {{ break-after: avoid; }}
   .wide {{ overflow: visible; }}
+  /* Tables with many columns must fit the paper, which does not scroll. */
+  table {{ font-size: 7.5pt; }}
+  th, td {{ padding-right: .35rem; }}
+  thead th {{ overflow-wrap: anywhere; }}
 }}
 </style>
 </head>

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from trecs.data.timestamps import iso
 from trecs.evaluation.slices import SLICE_METRIC
 from trecs.reporting.blocks import Block, Figure, Heading, Table
 from trecs.reporting.figures import Curve, lines
@@ -47,11 +48,18 @@ def group_blocks(
 
 def _protocol(evaluation: Mapping[str, Any]) -> Table:
     rows = [("number of targets", f"{evaluation['targets']:,}")]
-    rows += [
-        (name.replace("_", " "), "none" if value is None else str(value))
-        for name, value in evaluation["protocol"].items()
-    ]
+    rows += [_rule(name, value) for name, value in evaluation["protocol"].items()]
     return Table("Protocol: how all of this was measured.", ("rule", "value"), tuple(rows), False)
+
+
+def _rule(name: str, value: Any) -> tuple[str, str]:
+    """A line of the protocol, with moments as dates."""
+    if value is None:
+        return name.removesuffix("_s").replace("_", " "), "none"
+    if name.endswith("_s"):
+        return name.removesuffix("_s").replace("_", " "), iso(value)
+    shown = f"{value:,}" if isinstance(value, int) else str(value)
+    return name.replace("num_", "number of ").replace("_", " "), shown
 
 
 def _methods(runs: Sequence[RunResult]) -> dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]]:
