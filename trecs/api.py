@@ -20,9 +20,10 @@ from trecs.data.log import events_frame
 from trecs.errors import UsageError
 from trecs.evaluation.baselines import default_baselines
 from trecs.evaluation.metrics import ndcg
-from trecs.evaluation.protocol import Evaluation
+from trecs.evaluation.protocol import ColdTargets, Evaluation, PerUser
 from trecs.evaluation.protocol import evaluate as run_protocol
 from trecs.evaluation.report import to_json, write_predictions
+from trecs.evaluation.requests import RequestTime
 from trecs.features.spec import FIRST_ITEM_ROW
 from trecs.models.retrieval import Objective, RetrievalModel
 from trecs.reporting.comparisons import compare_runs
@@ -144,17 +145,27 @@ def logging_callbacks(run: Run) -> list[keras.callbacks.Callback]:
     return callbacks
 
 
-def evaluate(run: Run, predictions: str | Path | None = None) -> dict[str, Any]:
+def evaluate(
+    run: Run,
+    predictions: str | Path | None = None,
+    *,
+    per_user: PerUser = "all",
+    request_time: RequestTime = "known",
+    cold_targets: ColdTargets = "miss",
+) -> dict[str, Any]:
     """Rank the whole catalogue for every test target, with the model and the baselines.
 
     Args:
       run: a finished run.
       predictions: path of a Parquet file to write, one row a target.
+      per_user, request_time, cold_targets: as in `trecs.evaluation.protocol.evaluate`.
 
     Returns:
-      `{"protocol": {...}, "targets": n, "metrics": {...}, "baselines": {name: {...}}}`.
+      As `trecs.evaluation.report.to_json`.
     """
-    of_model, of_baselines = _measure(run)
+    of_model, of_baselines = _measure(
+        run, per_user=per_user, request_time=request_time, cold_targets=cold_targets
+    )
     if predictions is not None:
         write_predictions(Path(predictions), run.dataset, of_model)
     return to_json(of_model, of_baselines)
@@ -254,13 +265,12 @@ def build_index(run: Run, model: RetrievalModel, as_of_s: int) -> ExactIndex:
     )
 
 
-def _measure(run: Run) -> tuple[Evaluation, dict[str, Evaluation]]:
+def _measure(run: Run, **choices: Any) -> tuple[Evaluation, dict[str, Evaluation]]:
     """The test targets' ranks, of the model and of each baseline by name."""
-    dataset, split = run.dataset, run.split
-    scorers = {"model": run.scorer(run.model()), **default_baselines(dataset.log, split)}
+    scorers = {"model": run.scorer(run.model()), **default_baselines(run.dataset.log, run.split)}
     evaluations = {
-        name: run_protocol(dataset, split, scorer, exclude_seen=run.exclude_seen)
-        for name, scorer in scorers.items()
+        name: run_protocol(run.dataset, run.split, one, exclude_seen=run.exclude_seen, **choices)
+        for name, one in scorers.items()
     }
     return evaluations.pop("model"), evaluations
 

@@ -98,7 +98,13 @@ def _evaluate(options: argparse.Namespace) -> None:
     from trecs.evaluation.report import to_text
     from trecs.run import Run
 
-    report = api.evaluate(Run.open(options.run_folder), options.predictions)
+    report = api.evaluate(
+        Run.open(options.run_folder),
+        options.predictions,
+        per_user=options.targets,
+        request_time=options.request_time,
+        cold_targets=options.cold_targets,
+    )
     if options.json:
         _write_json(options.json, report)
     _write(to_text(report))
@@ -174,10 +180,8 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("--html", metavar="FILE", help="write a page with pictures (extra `report`)")
     _train_options(command("train", _train, "train a model; continues an interrupted run"))
 
-    evaluate = command("evaluate", _evaluate, "measure a run on its test targets, beside baselines")
-    evaluate.add_argument("run_folder", metavar="RUN", help="folder of a finished run")
-    evaluate.add_argument("--json", metavar="FILE", help="write the report as JSON")
-    evaluate.add_argument("--predictions", metavar="FILE", help="write a row a target, as Parquet")
+    text = "measure a run on its test targets, beside baselines"
+    _evaluate_options(command("evaluate", _evaluate, text))
 
     report = command("report", _report, "measure runs and write a report: HTML, Markdown, JSON")
     report.add_argument("run_folders", nargs="+", metavar="RUN", help="folders of finished runs")
@@ -202,6 +206,30 @@ def _parser() -> argparse.ArgumentParser:
     recommend.add_argument("-k", type=int, default=10, metavar="K", help="how many (10)")
     recommend.add_argument("--json", action="store_true", help="answer as JSON")
     return parser
+
+
+def _evaluate_options(evaluate: argparse.ArgumentParser) -> None:
+    evaluate.add_argument("run_folder", metavar="RUN", help="folder of a finished run")
+    evaluate.add_argument("--json", metavar="FILE", help="write the report as JSON")
+    evaluate.add_argument("--predictions", metavar="FILE", help="write a row a target, as Parquet")
+    evaluate.add_argument(
+        "--targets",
+        choices=("all", "last", "first"),
+        default="all",
+        help="which of a user's events in the test window are to be found (all)",
+    )
+    evaluate.add_argument(
+        "--request-time",
+        choices=("known", "withheld"),
+        default="known",
+        help="tell the target's time, or only that of the event before it (known)",
+    )
+    evaluate.add_argument(
+        "--cold-targets",
+        choices=("miss", "leave-out"),
+        default="miss",
+        help="targets that nobody could recommend count as misses, or not at all (miss)",
+    )
 
 
 def _train_options(train: argparse.ArgumentParser) -> None:
