@@ -93,7 +93,7 @@ def test_the_first_table_of_results_has_intervals_where_there_are_some():
 def test_the_last_table_has_every_metric():
     last = tables(group_blocks(1, [run_of("a"), run_of("b")], []))[-1]
     assert last.header == ("metric", "a", "b", "pop")
-    assert last.rows[-1] == ("popularity@10", "1,234.5", "1,234.5", "99.0000")
+    assert last.rows[-1] == ("popularity@10", "1,234.5", "1,234.5", "99.0")
 
 
 def test_tests_name_which_run_is_subtracted():

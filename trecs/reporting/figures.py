@@ -78,6 +78,9 @@ def lines(
                 axes.fill_between(
                     curve.x, curve.low, curve.high, color=look["color"], alpha=0.15, linewidth=0
                 )
+        if all(isinstance(x, int) for curve in curves.values() for x in curve.x):
+            # There is no epoch 2.5.
+            axes.locator_params(axis="x", integer=True)
         axes.set_xlabel(x_label)
         axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
         axes.grid(color="#dddddd")

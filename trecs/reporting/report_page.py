@@ -63,7 +63,7 @@ def _learning_curves(runs: Sequence[RunResult]) -> list[Block]:
     ):
         curves = {
             run.name: Curve(
-                [row["epoch"] for row in run.learning_curve],
+                [int(row["epoch"]) for row in run.learning_curve],
                 [row[column] for row in run.learning_curve],
             )
             for run in runs

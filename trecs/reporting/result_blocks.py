@@ -166,5 +166,5 @@ def _decay(number: int, runs: Sequence[RunResult]) -> Figure:
 
 def _cell(value: float, interval: Sequence[float] | None = None) -> str:
     # Average popularity is in events; the other metrics are near or below 1.
-    text = f"{value:.4f}" if abs(value) < 100 else f"{value:,.1f}"
+    text = f"{value:.4f}" if abs(value) < 10 else f"{value:,.1f}"
     return text if interval is None else f"{text} [{interval[0]:.4f}, {interval[1]:.4f}]"
