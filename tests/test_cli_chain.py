@@ -26,7 +26,7 @@ def test_report_and_predictions_agree(shop, capsys):
     arguments = ["--json", str(report_path), "--predictions", str(predictions_path)]
     assert main(["evaluate", str(shop / "run"), *arguments]) == 0
     report = json.loads(report_path.read_text())
-    assert set(report) == {"protocol", "targets", "metrics", "baselines"}
+    assert set(report) >= {"protocol", "targets", "metrics", "baselines", "intervals", "slices"}
     assert set(report["baselines"]) == {"most_popular", "popular_7_days"}
     rows = pd.read_parquet(predictions_path)
     names = ["user_id", "target_item_id", "request_time_s", "rank", "item_ids"]
@@ -38,6 +38,16 @@ def test_report_and_predictions_agree(shop, capsys):
     for _, row in rows[rows["rank"] <= 30].iterrows():
         assert row["item_ids"][int(row["rank"]) - 1] == row["target_item_id"]
     assert "tie rule" in capsys.readouterr().out
+
+
+def test_the_protocol_is_chosen_when_measuring(shop):
+    path = shop / "last.json"
+    choices = ["--targets", "last", "--request-time", "withheld", "--cold-targets", "leave-out"]
+    assert main(["evaluate", str(shop / "run"), "--json", str(path), *choices]) == 0
+    report = json.loads(path.read_text())
+    assert report["targets"] == report["users"]
+    chosen = ("per_user", "request_time", "cold_targets")
+    assert [report["protocol"][name] for name in chosen] == ["last", "withheld", "leave-out"]
 
 
 def test_exported_model_recommends(shop, capsys):
