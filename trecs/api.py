@@ -30,7 +30,7 @@ from trecs.reporting.comparisons import compare_runs
 from trecs.reporting.figures import require_matplotlib
 from trecs.reporting.files import write_report
 from trecs.reporting.report_page import report_blocks
-from trecs.reporting.results import Results, RunResult, read_ablations, run_names
+from trecs.reporting.results import Results, RunResult, data_names, read_ablations, run_names
 from trecs.run import WEIGHTS, Run, fingerprint
 from trecs.serving.export import write_extras, write_version
 from trecs.serving.index import ExactIndex
@@ -190,17 +190,14 @@ def report(runs: Sequence[Run], to: str | Path, ablations: str | Path | None = N
     # First, since measuring takes long: what else could stop the report.
     require_matplotlib()
     rows = {} if ablations is None else read_ablations(ablations)
-    of_data = {fingerprint(run.dataset): run for run in reversed(runs)}
-    data_names = {data: f"data {number}" for number, data in enumerate(reversed(of_data), start=1)}
+    data = data_names([fingerprint(run.dataset) for run in runs])
+    audits = {name: audit(run.dataset, run.config) for name, run in zip(data, runs, strict=True)}
     results = []
-    for name, run in zip(run_names([run.directory for run in runs]), runs, strict=True):
-        of_model, of_baselines = _measure(run)
-        measured = to_json(of_model, of_baselines)
-        data = data_names[fingerprint(run.dataset)]
-        config = run.config.to_dict()
-        results.append(RunResult(name, data, measured, run.learning_curve, config, of_model))
-    audits = {data_names[data]: audit(run.dataset, run.config) for data, run in of_data.items()}
-    found = Results(dict(sorted(audits.items())), results, compare_runs(results), rows)
+    for name, of, run in zip(run_names([run.directory for run in runs]), data, runs, strict=True):
+        measured = _measure(run)
+        values, config = to_json(*measured), run.config.to_dict()
+        results.append(RunResult(name, of, values, run.learning_curve, config, measured[0]))
+    found = Results(audits, results, compare_runs(results), rows)
     return write_report(Path(to), "Report", report_blocks(found), found.to_json())
 
 

@@ -11,7 +11,7 @@ import pytest
 from trecs.reporting.blocks import Figure, Heading, Table
 from trecs.reporting.comparisons import compare_runs
 from trecs.reporting.result_blocks import group_blocks
-from trecs.reporting.results import RunResult, run_names, same_targets
+from trecs.reporting.results import RunResult, data_names, run_names, same_targets
 
 GOOD = {"ndcg@10": 0.5, "coverage@10": 0.25, "popularity@10": 1234.5}
 POOR = {"ndcg@10": 0.125, "coverage@10": 0.0625, "popularity@10": 99.0}
@@ -130,3 +130,7 @@ def test_without_an_end_of_training_there_is_no_decay():
 
 def test_runs_of_one_folder_name_are_told_apart_by_their_paths():
     assert run_names([Path("x/a"), Path("x/b"), Path("y/b")]) == ["a", "x/b", "y/b"]
+
+
+def test_equal_data_have_one_name():
+    assert data_names(["b7", "3c", "b7"]) == ["data 1", "data 2", "data 1"]

@@ -112,6 +112,17 @@ def run_names(folders: Sequence[Path]) -> list[str]:
     ]
 
 
+def data_names(fingerprints: Sequence[str]) -> list[str]:
+    """Names for the data sets of runs, the same for equal fingerprints.
+
+    Example:
+        >>> data_names(["b7", "3c", "b7"])
+        ['data 1', 'data 2', 'data 1']
+    """
+    numbers = {data: number for number, data in enumerate(dict.fromkeys(fingerprints), start=1)}
+    return [f"data {numbers[data]}" for data in fingerprints]
+
+
 def read_ablations(path: str | Path) -> Ablations:
     """Read a JSON file of named rows: `{"full model": {"ndcg@10": 0.12}, "no trend": {...}}`.
 
