@@ -71,9 +71,9 @@ def test_short_users_leave_no_targets():
 
 def test_cold_shares_of_the_temporal_test_window_are_counted_by_event():
     # 80 training, 10 validation, 10 test events, a minute apart; of the test events 3 are on two
-    # new items (one of which validation has seen) and 4 by one new user.
+    # new items and 4 by one new user; validation has seen the user and one of the items.
     rows = [(f"u{k % 8}", f"i{k % 7}", 60 * k) for k in range(100)]
-    rows[85] = ("u0", "late", 60 * 85)
+    rows[85] = ("newcomer", "late", 60 * 85)
     for k, item in ((91, "late"), (94, "late"), (97, "never")):
         rows[k] = (rows[k][0], item, 60 * k)
     for k in (92, 93, 95, 96):

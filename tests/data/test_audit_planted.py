@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,7 +13,9 @@ import pytest
 
 import trecs
 from trecs.config import Config, ModelConfig
+from trecs.data import audit_warnings
 from trecs.data.audit import audit
+from trecs.data.audit_holdout import Temporal
 from trecs.data.audit_text import to_text
 from trecs.data.dataset import align
 from trecs.data.log import log_from_frame
@@ -86,13 +91,15 @@ def test_the_warnings_are_those_the_plants_call_for(planted):
     assert "split.ties=strict" in by_code["ties"].advice
 
 
-def test_every_setting_that_an_advice_names_exists(planted):
+def test_every_setting_that_an_advice_may_name_exists():
     sections = Config().to_dict()
-    text = " ".join(warning.advice for warning in planted.warnings)
-    named = [word.strip(".,;()") for word in text.split() if "." in word.strip(".,;()")]
-    named = [word.split("=")[0] for word in named if word.split(".")[0] in sections]
-    assert len(named) >= 3
-    assert all(key in sections[section] for section, key in (word.split(".") for word in named))
+    source = Path(audit_warnings.__file__).read_text("utf-8")
+    named = re.findall(r"\b(split|model|evaluation|training|data)\.([a-z_]+)\b", source)
+    named = {(section, key) for section, key in named if not source.count(f"trecs.{section}.{key}")}
+    figures = {field.name for field in fields(Temporal)}
+    settings = {pair for pair in named if pair[1] not in figures}
+    assert len(settings) >= 7
+    assert {pair for pair in settings if pair[1] not in sections[pair[0]]} == set()
 
 
 def test_json_has_every_figure_as_a_plain_value(planted):
@@ -119,10 +126,13 @@ def test_the_order_of_the_rows_moves_no_figure(planted):
     assert (again.newcomers, again.temporal) == (planted.newcomers, planted.temporal)
 
 
-def test_the_settings_place_the_cut_of_histories(planted):
+def test_the_settings_place_the_cut_of_histories():
     log, _ = log_from_frame(planted_frame())
-    shorter = audit(align(log, None), Config(model=ModelConfig(history_len=19)))
-    assert (planted.size.truncated_user_share, shorter.size.truncated_user_share) == (0, 1)
+    equal, shorter = (
+        audit(align(log, None), Config(model=ModelConfig(history_len=n))) for n in (NUM_EACH, 19)
+    )
+    assert (equal.size.truncated_user_share, shorter.size.truncated_user_share) == (0, 1)
+    assert "long-histories" not in {warning.code for warning in equal.warnings}
     assert "long-histories" in {warning.code for warning in shorter.warnings}
 
 

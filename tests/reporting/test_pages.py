@@ -114,7 +114,8 @@ def test_a_line_chart_tells_its_range_and_leaves_gaps_out():
     curve = Curve([1, 2, 3], [0.5, np.nan, 0.1], [0.4, np.nan, 0.0], [0.6, np.nan, 0.2])
     figure = lines("l", "caption", {"model": curve}, "day", "ndcg@10")
     assert figure.alt == (
-        "Line chart, ndcg@10 by day. model: 2 points from 0.5 to 0.1, between 0.1 and 0.5."
+        "Line chart, ndcg@10 by day. model: 2 points from 0.5 at 1 to 0.1 at 3, "
+        "between 0.1 and 0.5."
     )
 
 

@@ -118,7 +118,7 @@ def test_slices_stand_beside_the_baselines():
 def test_decay_is_drawn_at_the_middle_of_its_bins():
     (figure,) = [b for b in group_blocks(7, [run_of("a")], []) if isinstance(b, Figure)]
     assert figure.name == "decay_7"
-    assert "a: 2 points from 0.75 to 0.25" in figure.alt
+    assert "a: 2 points from 0.75 at 0.5 to 0.25 at 1.5" in figure.alt
 
 
 def test_without_an_end_of_training_there_is_no_decay():

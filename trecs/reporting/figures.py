@@ -93,11 +93,12 @@ def _describe(curves: Mapping[str, Curve], x_label: str, y_label: str) -> str:
     parts = []
     for label, curve in curves.items():
         y = np.asarray(curve.y, np.float64)
-        known = y[~np.isnan(y)]
-        if known.size:
+        places = np.flatnonzero(~np.isnan(y))
+        if places.size:
+            known, first, last = y[places], curve.x[places[0]], curve.x[places[-1]]
             parts.append(
-                f"{label}: {known.size} points from {known[0]:.3g} to {known[-1]:.3g}, between "
-                f"{known.min():.3g} and {known.max():.3g}"
+                f"{label}: {known.size} points from {known[0]:.3g} at {first} to {known[-1]:.3g} "
+                f"at {last}, between {known.min():.3g} and {known.max():.3g}"
             )
     return f"Line chart, {y_label} by {x_label}. {'; '.join(parts)}."
 
