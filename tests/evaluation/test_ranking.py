@@ -39,6 +39,27 @@ def test_rank_counts_the_better_and_half_of_the_equal(row, target, expected):
     assert rank(row, target) == expected
 
 
+@pytest.mark.parametrize("to_a_row", [2, 30])
+def test_targets_that_share_a_row_have_the_ranks_of_a_row_each(to_a_row):
+    rng = np.random.default_rng(to_a_row)
+    scores = rng.integers(-3, 4, (20, 50)).astype(np.float32) * np.float32(0.5)
+    scores[scores == 0] *= rng.choice(np.array([-1, 1], np.float32), (scores == 0).sum())
+    scores[rng.random(scores.shape) < 0.2] = -np.inf
+    # Some rows are asked for often, some not at all.
+    row = np.sort(rng.integers(0, 20, 20 * to_a_row) // 2 * 2)
+    target = rng.integers(0, 50, row.size).astype(np.int32)
+    shared = target_ranks(scores, target, row)
+    assert np.array_equal(shared, target_ranks(scores[row], target))
+    lists = top_lists(scores, target, shared, 7, row)
+    assert np.array_equal(lists, top_lists(scores[row], target, shared, 7))
+
+
+def test_as_many_targets_as_rows_need_not_be_one_to_a_row():
+    scores = np.array([[1, 2], [0, 3]], np.float32)
+    found = target_ranks(scores, np.array([0, 1], np.int32), np.array([0, 0]))
+    assert found.tolist() == [2, 1]
+
+
 def test_list_is_best_first_and_equal_scores_stand_by_item_row():
     assert top([1, 5, 3, 5, -2, 3], target=4, k=5) == [1, 3, 2, 5, 0]
 

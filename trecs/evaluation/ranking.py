@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 TIE_RULE = "rank = 1 + better + equal // 2, the target itself among the equal ones"
 
 _MISSING = np.float32(-np.inf)
+# Targets to a row from which sorting the row once is faster than comparing it for each of them.
+_SORT_FROM = 4
 
 
 def target_ranks(
@@ -26,8 +28,8 @@ def target_ranks(
         scores: float32 [m, num_items], higher is better, -inf for what may not be recommended; no
             NaN.
         target_item: int32 [n], item rows.
-        row: int64 [n], the row of `scores` that each target is ranked in; None where row k is for
-            target k.
+        row: int64 [n], ascending, the row of `scores` that each target is ranked in; None where
+            row k is for target k.
 
     Returns:
         int64 [n], from 1; 0 where the target's own score is -inf.
@@ -36,11 +38,14 @@ def target_ranks(
         >>> target_ranks(np.array([[3.0, 1.0, 2.0, 2.0]], np.float32), np.array([2], np.int32))
         array([3])
     """
-    asked = scores if row is None else scores[row]
-    own = np.take_along_axis(asked, target_item[:, None].astype(np.int64), axis=1)
-    better = _count_by_row(asked > own)
-    equal = _count_by_row(asked == own)
-    return np.where(own[:, 0] == _MISSING, 0, 1 + better + equal // 2)
+    own = scores[np.arange(len(scores)) if row is None else row, target_item]
+    if row is None:
+        better, equal = _counts_by_comparison(scores, own)
+    elif row.size < _SORT_FROM * len(scores):
+        better, equal = _counts_by_comparison(scores[row], own)
+    else:
+        better, equal = _counts_by_sort(scores, own, row)
+    return np.where(own == _MISSING, 0, 1 + better + equal // 2)
 
 
 def top_lists(
@@ -75,6 +80,27 @@ def top_lists(
     at = np.where(ranks >= 1, ranks, k + 1)[:, None]
     moved = np.concatenate([others[:, :1], others[:, :-1]], axis=1)
     return np.where(place < at, others, np.where(place == at, target_item[:, None], moved))
+
+
+def _counts_by_comparison(
+    scores: NDArray[np.float32], own: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How many scores of row k [n, num_items] are above `own[k]`, and how many equal it."""
+    return _count_by_row(scores > own[:, None]), _count_by_row(scores == own[:, None])
+
+
+def _counts_by_sort(
+    scores: NDArray[np.float32], own: NDArray[np.float32], row: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The same for rows [m, num_items] that several targets share, by search in sorted rows."""
+    ordered = np.sort(scores, axis=1)
+    start = np.searchsorted(row, np.arange(len(scores) + 1))
+    first, last = np.empty((2, own.size), np.int64)
+    for k, values in enumerate(ordered):
+        part = slice(start[k], start[k + 1])
+        first[part] = np.searchsorted(values, own[part], side="left")
+        last[part] = np.searchsorted(values, own[part], side="right")
+    return scores.shape[1] - last, last - first
 
 
 def _count_by_row(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
