@@ -114,12 +114,7 @@ def evaluate(
     known = candidates.known(log.item[events], log.timestamp_s[events])
     num_cold = int((~known).sum())
     if cold_targets == "leave-out":
-        events, known = events[known], known[known]
-    if not events.size:
-        raise DataError(
-            f"evaluation needs targets, but all {num_cold} are cold and left out: count them as "
-            "misses"
-        )
+        events, known = _leave_out_cold(events, known)
     sequences = build_sequences(log)
     requests = make_requests(log, sequences, events, split.ties, request_time)
     time_s = log.timestamp_s[events]
@@ -127,31 +122,17 @@ def evaluate(
     ranks, top_items = rank_targets(scorer, Targets(requests, time_s, candidates, seen_item), top_k)
     excluded = known & _seen_targets(requests, seen_item)
     num_candidates = candidates.count(int(time_s[-1]))
-    return Evaluation(
-        events,
-        requests,
-        ranks,
-        top_items,
-        ~known,
-        excluded,
-        num_candidates,
-        protocol={
-            **_describe(split, targets),
-            "per_user": per_user,
-            "request_time": request_time,
-            "seen_filter": "on" if exclude_seen else "off",
-            "tie_rule": TIE_RULE,
-            "cold_targets": cold_targets,
-            "cold_policy": COLD_POLICY[cold_targets],
-            "num_candidates": num_candidates,
-            "num_cold_targets": num_cold,
-            "num_excluded_targets": int(excluded.sum()),
-        },
-        time_s=time_s,
-        gap_s=_gaps(log, sequences.order, requests, time_s),
-        known_user=np.isin(log.user[events], log.user[split.train]),
-        train_counts=np.bincount(log.item[split.train], minlength=log.num_items),
-    )
+    said = _describe(split, targets, per_user, request_time, exclude_seen, cold_targets)
+    said |= {
+        "num_candidates": num_candidates,
+        "num_cold_targets": num_cold,
+        "num_excluded_targets": int(excluded.sum()),
+    }
+    gap_s = _gaps(log, sequences.order, requests, time_s)
+    known_user = np.isin(requests.user, log.user[split.train])
+    counts = np.bincount(log.item[split.train], minlength=log.num_items)
+    outcome = (ranks, top_items, ~known, excluded, num_candidates, said)
+    return Evaluation(events, requests, *outcome, time_s, gap_s, known_user, counts)
 
 
 def excludes_seen_by_default(log: EventLog, split: Split, limit: float = 0.1) -> bool:
@@ -190,6 +171,18 @@ def _pick(log: EventLog, events: NDArray[np.int64], per_user: PerUser) -> NDArra
     return from_end[np.sort(np.unique(log.user[from_end], return_index=True)[1])][::-1].copy()
 
 
+def _leave_out_cold(
+    events: NDArray[np.int64], known: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Keep the targets that are known candidates, one at least."""
+    if not known.any():
+        raise DataError(
+            f"evaluation needs targets, but all {known.size} are cold and left out: count them as "
+            "misses"
+        )
+    return events[known], known[known]
+
+
 def _gaps(
     log: EventLog, order: NDArray[np.int64], requests: Requests, time_s: NDArray[np.int64]
 ) -> NDArray[np.int64]:
@@ -212,12 +205,25 @@ def _seen_targets(requests: Requests, seen_item: NDArray[np.int32] | None) -> ND
     return first < last
 
 
-def _describe(split: Split, targets: str | NDArray[np.int64]) -> dict[str, Any]:
-    """Return the split and its targets in words."""
+def _describe(
+    split: Split,
+    targets: str | NDArray[np.int64],
+    per_user: PerUser,
+    request_time: RequestTime,
+    exclude_seen: bool,
+    cold_targets: ColdTargets,
+) -> dict[str, Any]:
+    """Return the rules in words."""
     return {
         "split": split.name,
         "targets": targets if isinstance(targets, str) else "given",
+        "per_user": per_user,
         "train_end_s": split.train_end_s,
         "validation_end_s": split.validation_end_s,
         "ties": split.ties,
+        "request_time": request_time,
+        "seen_filter": "on" if exclude_seen else "off",
+        "tie_rule": TIE_RULE,
+        "cold_targets": cold_targets,
+        "cold_policy": COLD_POLICY[cold_targets],
     }
