@@ -206,7 +206,7 @@ def _product(query: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
     return tf.matmul(query, vectors, transpose_b=True)
 
 
-@tf.custom_gradient  # type: ignore[untyped-decorator]
+@tf.custom_gradient
 def _bfloat16_product(query: tf.Tensor, vectors: tf.Tensor) -> tuple[tf.Tensor, Any]:
     """<query, c> in bfloat16, float32 [P, M].
 
