@@ -1,17 +1,17 @@
 """RecTools' SASRec, eSASRec (LiGR blocks) and HSTU on the exchange files.
 
-Sizes are those that the authors of eSASRec ran on MovieLens-1M (blondered/transformer_benchmark,
-configs/paper/loo/ml_1m.yaml): width 64, 2 blocks, 1 head, dropout 0.1, the newest 200 events;
-eSASRec with LiGR blocks, a padding mask and sampled softmax over 256 negatives. SASRec and HSTU
-keep the library's default loss, the full softmax. The rest is the library's default. HSTU gets the
-request time, as the library's own `context` gives it.
+Settings are those with which their authors publish results on MovieLens-1M, the nearest data: for
+SASRec and eSASRec blondered/transformer_benchmark, configs/paper/loo/ml_1m.yaml, where eSASRec has
+LiGR blocks, a padding mask and sampled softmax over 256 negatives, and SASRec gets the full softmax
+here; for HSTU RecTools' own tutorial (examples/tutorials/transformers_HSTU_tutorial.ipynb), whose
+logit scale matters: HSTU scores by cosine, which the library's default scale of 1 cannot sharpen.
+The rest is the library's default. HSTU gets the request time, as the library's `context` gives it.
 """
 
 from __future__ import annotations
 
 import copy
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,16 @@ SIZES = {
     "n_heads": 1,
     "dropout_rate": 0.1,
     "session_max_len": 200,
+}
+HSTU = {
+    "n_factors": 50,
+    "n_blocks": 2,
+    "n_heads": 1,
+    "dropout_rate": 0.2,
+    "session_max_len": 200,
+    "loss": "sampled_softmax",
+    "n_negatives": 128,
+    "lightning_module_kwargs": {"logits_t": 0.05},
 }
 ESASREC = {
     "transformer_layers_type": LiGRLayers,
@@ -63,7 +73,13 @@ class RecTools:
         self._model = model
         self._num_items = exchange.num_items
         names = ("n_factors", "n_blocks", "n_heads", "dropout_rate", "session_max_len", "loss")
-        more = ("n_negatives", "batch_size", "lr", "use_key_padding_mask")
+        more = (
+            "n_negatives",
+            "batch_size",
+            "lr",
+            "use_key_padding_mask",
+            "lightning_module_kwargs",
+        )
         self.settings = {name: getattr(model, name) for name in names + more}
         self.settings["transformer_layers_type"] = model.transformer_layers_type.__name__
 
@@ -132,15 +148,15 @@ def main() -> None:
     """Train one model."""
     torch.set_num_threads(peer.NUM_THREADS)
     seed_everything(1)
-    common: dict[str, Any] = {**SIZES, "get_trainer_func": trainer}
-
-    def softmax(kind: type[TransformerModelBase[Any]], exchange: Exchange) -> RecTools:
-        return RecTools(kind(**common, batch_size=batch_size(exchange)), exchange)
-
     models = {
-        "SASRec": partial(softmax, SASRecModel),
-        "eSASRec": lambda exchange: RecTools(SASRecModel(**common, **ESASREC), exchange),
-        "HSTU": partial(softmax, HSTUModel),
+        "SASRec": lambda exchange: RecTools(
+            SASRecModel(**SIZES, batch_size=batch_size(exchange), get_trainer_func=trainer),
+            exchange,
+        ),
+        "eSASRec": lambda exchange: RecTools(
+            SASRecModel(**SIZES, **ESASREC, get_trainer_func=trainer), exchange
+        ),
+        "HSTU": lambda exchange: RecTools(HSTUModel(**HSTU, get_trainer_func=trainer), exchange),
     }
     peer.main("RecTools", ["rectools", "torch", "pytorch-lightning", "numpy"], models)
 
