@@ -27,7 +27,8 @@ def test_report_and_predictions_agree(shop, capsys):
     assert main(["evaluate", str(shop / "run"), *arguments]) == 0
     report = json.loads(report_path.read_text())
     assert set(report) >= {"protocol", "targets", "metrics", "baselines", "intervals", "slices"}
-    assert set(report["baselines"]) == {"most_popular", "popular_7_days"}
+    assert set(report["baselines"]) >= {"most_popular", "popular_7_days", "ease_decayed", "markov"}
+    assert report["protocol"]["baseline_settings"]["markov"].keys() == {"window", "decay"}
     rows = pd.read_parquet(predictions_path)
     names = ["user_id", "target_item_id", "request_time_s", "rank", "item_ids"]
     assert list(rows.columns) == names
@@ -43,11 +44,19 @@ def test_report_and_predictions_agree(shop, capsys):
 def test_the_protocol_is_chosen_when_measuring(shop):
     path = shop / "last.json"
     choices = ["--targets", "last", "--request-time", "withheld", "--cold-targets", "leave-out"]
+    choices += ["--baselines", "markov,most_popular"]
     assert main(["evaluate", str(shop / "run"), "--json", str(path), *choices]) == 0
     report = json.loads(path.read_text())
     assert report["targets"] == report["users"]
     chosen = ("per_user", "request_time", "cold_targets")
     assert [report["protocol"][name] for name in chosen] == ["last", "withheld", "leave-out"]
+    assert list(report["baselines"]) == ["most_popular", "markov"]
+    assert "ease" in report["protocol"]["baselines_left_out"]
+
+
+def test_an_unknown_baseline_is_bad_usage(shop, capsys):
+    assert main(["evaluate", str(shop / "run"), "--baselines", "markov,magic"]) == 2
+    assert "there is no baseline 'magic'; there are most_popular," in capsys.readouterr().err
 
 
 def test_exported_model_recommends(shop, capsys):

@@ -40,6 +40,10 @@ LIGHT = (
         for m in pkgutil.iter_modules([str(ROOT / "evaluation")])
         if m.name != "model_scorer"
     ),
+    *(
+        f"trecs.evaluation.baselines.{m.name}"
+        for m in pkgutil.iter_modules([str(ROOT / "evaluation/baselines")])
+    ),
     *(f"trecs.reporting.{m.name}" for m in pkgutil.iter_modules([str(ROOT / "reporting")])),
 )
 

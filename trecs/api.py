@@ -18,7 +18,7 @@ from trecs.data.dataset import Dataset
 from trecs.data.loading import load_data as load_data
 from trecs.data.log import events_frame
 from trecs.errors import UsageError
-from trecs.evaluation.baselines import default_baselines
+from trecs.evaluation.baselines.measure import measure_baselines
 from trecs.evaluation.metrics import ndcg
 from trecs.evaluation.protocol import ColdTargets, Evaluation, PerUser
 from trecs.evaluation.protocol import evaluate as run_protocol
@@ -152,6 +152,7 @@ def evaluate(
     per_user: PerUser = "all",
     request_time: RequestTime = "known",
     cold_targets: ColdTargets = "miss",
+    baselines: Sequence[str] = ("auto",),
 ) -> dict[str, Any]:
     """Rank the whole catalogue for every test target, with the model and the baselines.
 
@@ -159,16 +160,17 @@ def evaluate(
       run: a finished run.
       predictions: path of a Parquet file to write, one row a target.
       per_user, request_time, cold_targets: as in `trecs.evaluation.protocol.evaluate`.
+      baselines: as `names` in `trecs.evaluation.baselines.measure.measure_baselines`.
 
     Returns:
-      As `trecs.evaluation.report.to_json`.
+      As `trecs.evaluation.report.to_json`; the protocol also names the baselines' settings, and
+      those left out.
     """
-    of_model, of_baselines = _measure(
-        run, per_user=per_user, request_time=request_time, cold_targets=cold_targets
-    )
+    choices = {"per_user": per_user, "request_time": request_time, "cold_targets": cold_targets}
+    of_model, values = _measure(run, baselines, **choices)
     if predictions is not None:
         write_predictions(Path(predictions), run.dataset, of_model)
-    return to_json(of_model, of_baselines)
+    return values
 
 
 def report(runs: Sequence[Run], to: str | Path, ablations: str | Path | None = None) -> list[Path]:
@@ -194,9 +196,9 @@ def report(runs: Sequence[Run], to: str | Path, ablations: str | Path | None = N
     audits = {name: audit(run.dataset, run.config) for name, run in zip(data, runs, strict=True)}
     results = []
     for name, of, run in zip(run_names([run.directory for run in runs]), data, runs, strict=True):
-        measured = _measure(run)
-        values, config = to_json(*measured), run.config.to_dict()
-        results.append(RunResult(name, of, values, run.learning_curve, config, measured[0]))
+        of_model, values = _measure(run, ("auto",))
+        config = run.config.to_dict()
+        results.append(RunResult(name, of, values, run.learning_curve, config, of_model))
     found = Results(audits, results, compare_runs(results), rows)
     return write_report(Path(to), "Report", report_blocks(found), found.to_json())
 
@@ -262,14 +264,15 @@ def build_index(run: Run, model: RetrievalModel, as_of_s: int) -> ExactIndex:
     )
 
 
-def _measure(run: Run, **choices: Any) -> tuple[Evaluation, dict[str, Evaluation]]:
-    """The test targets' ranks, of the model and of each baseline by name."""
-    scorers = {"model": run.scorer(run.model()), **default_baselines(run.dataset.log, run.split)}
-    evaluations = {
-        name: run_protocol(run.dataset, run.split, one, exclude_seen=run.exclude_seen, **choices)
-        for name, one in scorers.items()
-    }
-    return evaluations.pop("model"), evaluations
+def _measure(run: Run, names: Sequence[str], **choices: Any) -> tuple[Evaluation, dict[str, Any]]:
+    """The test targets' ranks by the model, and the report beside the baselines."""
+    data, choices = (run.dataset, run.split), {"exclude_seen": run.exclude_seen, **choices}
+    # First, since a run without a trained model must fail before the baselines take their time.
+    scorer = run.scorer(run.model())
+    of_baselines, said = measure_baselines(*data, names, **choices)
+    of_model = run_protocol(*data, scorer, **choices)
+    values = to_json(of_model, of_baselines)
+    return of_model, values | {"protocol": values["protocol"] | said}
 
 
 def _validator(run: Run, model: RetrievalModel) -> Any:

@@ -104,6 +104,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         per_user=options.targets,
         request_time=options.request_time,
         cold_targets=options.cold_targets,
+        baselines=options.baselines.split(","),
     )
     if options.json:
         _write_json(options.json, report)
@@ -229,6 +230,12 @@ def _evaluate_options(evaluate: argparse.ArgumentParser) -> None:
         choices=("miss", "leave-out"),
         default="miss",
         help="targets that nobody could recommend count as misses, or not at all (miss)",
+    )
+    evaluate.add_argument(
+        "--baselines",
+        default="auto",
+        metavar="NAMES",
+        help="comma-separated, or all; auto: all, the counting ones alone on a large log (auto)",
     )
 
 

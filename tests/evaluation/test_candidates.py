@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trecs.evaluation import candidates as module
+from trecs.evaluation import histories
 from trecs.evaluation.candidates import hide_seen, make_candidates
 
 
@@ -43,7 +43,7 @@ def test_hiding_leaves_just_the_known_items(candidates, times):
 
 @pytest.mark.parametrize("block", [1, 2, 3, 1000])
 def test_seen_items_are_hidden_row_by_row_in_blocks_of_any_size(block, monkeypatch):
-    monkeypatch.setattr(module, "_BLOCK_SEEN", block)
+    monkeypatch.setattr(histories, "_BLOCK_EVENTS", block)
     seen_item = np.array([3, 0, 3, 1, 2, 2], np.int32)
     lo, hi = np.array([0, 3, 3, 1, 0]), np.array([2, 3, 6, 4, 0])
     scores = np.zeros((5, 4), np.float32)

@@ -7,11 +7,15 @@ import pytest
 
 from trecs.data.sequences import build_sequences, history_bounds
 from trecs.data.splits import temporal
-from trecs.evaluation.baselines import default_baselines
+from trecs.evaluation.baselines.popularity import MostPopular, PopularAsOf
 from trecs.evaluation.protocol import evaluate, make_requests
 
 DAY_S = 86_400
 NUM_EVENTS, NUM_ITEMS, NUM_USERS = 600, 40, 12
+BASELINES = {
+    "most_popular": lambda log, split: MostPopular(log, split.train),
+    "popular_7_days": lambda log, split: PopularAsOf(log, days=7),
+}
 
 
 def random_columns(rng):
@@ -58,14 +62,14 @@ def test_another_future_changes_no_score_no_history_and_no_rank(make_dataset, se
                 history_items(dataset.log, event),
             )
             for dataset, event in ((past, before), (future, after))
-            for name in default_baselines(dataset.log, split)
+            for name in BASELINES
         ]
         assert outcomes[:2] == outcomes[2:]
 
 
 def outcome_of(dataset, split, event, baseline):
     """Scores, rank and list of one target."""
-    scorer = default_baselines(dataset.log, split)[baseline]
+    scorer = BASELINES[baseline](dataset.log, split)
     requests = make_requests(dataset.log, build_sequences(dataset.log), event, "strict")
     outcome = evaluate(dataset, split, scorer, targets=event, exclude_seen=True)
     return scorer.score(requests).tolist(), outcome.ranks.tolist(), outcome.top_items.tolist()
@@ -91,7 +95,7 @@ def test_another_time_after_training_changes_no_fitted_state(make_dataset, seed)
     assert np.array_equal(split.train, again.train)
     requests = make_requests(past.log, build_sequences(past.log), split.test[:1], "strict")
     scores = [
-        default_baselines(log, s)["most_popular"].score(requests).tolist()
+        MostPopular(log, s.train).score(requests).tolist()
         for log, s in ((past.log, split), (future.log, again))
     ]
     assert scores[0] == scores[1]

@@ -12,7 +12,7 @@ from trecs.data.sequences import build_sequences
 from trecs.data.splits import Split, leave_last_out, temporal
 from trecs.errors import DataError
 from trecs.evaluation import full_ranking as module
-from trecs.evaluation.baselines import MostPopular
+from trecs.evaluation.baselines.popularity import MostPopular
 from trecs.evaluation.protocol import (
     evaluate,
     excludes_seen_by_default,

@@ -7,7 +7,7 @@ import pytest
 
 from trecs.data.splits import Split
 from trecs.errors import ConfigError, DataError
-from trecs.evaluation.baselines import PopularAsOf
+from trecs.evaluation.baselines.popularity import PopularAsOf
 from trecs.evaluation.protocol import evaluate
 
 

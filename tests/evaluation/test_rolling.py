@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trecs.data.cross_validation import rolling_origins
-from trecs.evaluation.baselines import MostPopular
+from trecs.evaluation.baselines.popularity import MostPopular
 from trecs.evaluation.rolling import evaluate_splits
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trecs.data.log import EventLog
+from trecs.evaluation.histories import history_blocks
 
 _KNOWN = (
     "candidates: items of the training part, rows of the items file, items first seen before the "
@@ -20,7 +20,6 @@ COLD_POLICY = {
 }
 
 _NEVER_S = np.iinfo(np.int64).max
-_BLOCK_SEEN = 2**22
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,21 +85,5 @@ def hide_seen(
         lo: int64 [n]; row `k` has seen `seen_item[lo[k]:hi[k]]`.
         hi: int64 [n].
     """
-    for part in _blocks(hi - lo):
-        length = hi[part] - lo[part]
-        # Row k's places are a run that starts at lo[k]: one ramp, shifted run by run.
-        shift = lo[part] - (np.cumsum(length) - length)
-        place = np.arange(length.sum()) + np.repeat(shift, length)
-        row = np.repeat(np.arange(length.size), length)
+    for part, row, place in history_blocks(lo, hi):
         scores[part][row, seen_item[place]] = -np.inf
-
-
-def _blocks(cost: NDArray[np.int64]) -> Iterator[slice]:
-    """Cut rows into runs whose costs add up to a limited sum; a dear row has a run of its own."""
-    total = np.cumsum(cost)
-    start = 0
-    while start < cost.size:
-        done = total[start - 1] if start else 0
-        stop = max(start + 1, int(np.searchsorted(total, done + _BLOCK_SEEN, side="right")))
-        yield slice(start, stop)
-        start = stop

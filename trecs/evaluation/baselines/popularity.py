@@ -1,4 +1,4 @@
-"""What a model has to beat: counts."""
+"""What everybody likes: counts of the training part, and of the days before the request."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trecs.data.log import EventLog
-from trecs.data.splits import Split
-from trecs.evaluation.protocol import Requests, Scorer
+from trecs.evaluation.requests import Requests
 
 _DAY_S = 86_400
 
@@ -58,11 +57,3 @@ class PopularAsOf:
             np.subtract.at(counts, item[start[k - 1] : start[k]], 1)
             scores[by_time[k]] = counts
         return scores
-
-
-def default_baselines(log: EventLog, split: Split) -> dict[str, Scorer]:
-    """Return the baselines of every report, by the names that it gives them."""
-    return {
-        "most_popular": MostPopular(log, split.train),
-        "popular_7_days": PopularAsOf(log, days=7),
-    }

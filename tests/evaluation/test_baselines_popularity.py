@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from trecs.data.sequences import build_sequences
-from trecs.data.splits import leave_last_out
-from trecs.evaluation.baselines import MostPopular, PopularAsOf, default_baselines
-from trecs.evaluation.protocol import make_requests
+from trecs.evaluation.baselines.popularity import MostPopular, PopularAsOf
+from trecs.evaluation.requests import make_requests
 
 DAY_S = 86_400
 
@@ -74,8 +73,3 @@ def test_popular_as_of_agrees_with_a_count_of_the_log_for_any_chunk_and_order(ma
 def test_a_window_that_is_not_positive_is_refused(dataset, days):
     with pytest.raises(ValueError, match=f"positive number of days, but {days} came"):
         PopularAsOf(dataset.log, days)
-
-
-def test_the_default_baselines_have_the_names_of_the_report(dataset):
-    scorers = default_baselines(dataset.log, leave_last_out(dataset.log))
-    assert list(scorers) == ["most_popular", "popular_7_days"]

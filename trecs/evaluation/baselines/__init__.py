@@ -1,0 +1,1 @@
+"""What a model has to beat: counts, neighbours, linear models and factorisations."""

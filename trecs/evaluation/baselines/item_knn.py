@@ -1,0 +1,104 @@
+"""Item-based nearest neighbours (Deshpande and Karypis, 2004)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from trecs.data.log import EventLog
+from trecs.evaluation.baselines.history import HistoryEvents, HistoryReader, training_matrix
+from trecs.evaluation.histories import cost_blocks
+from trecs.evaluation.requests import Requests
+
+# Multiplications in one block of the product of items with items, and so its entries at most.
+_BLOCK_PRODUCTS = 2**24
+
+
+class ItemKnn:
+    """Scores an item by its similarity to each of the history's items, summed.
+
+    An item counts once, however often the history has it. An item that is a neighbour of none of
+    them scores 0.
+    """
+
+    def __init__(self, log: EventLog, neighbours: sp.csr_array) -> None:
+        """Take what `nearest_items` found in the training part of the log."""
+        self._reader = HistoryReader(log)
+        self._neighbours = neighbours
+
+    def score(self, requests: Requests) -> NDArray[np.float32]:
+        """Return the summed similarities, float32 [n, num_items]."""
+        return self._reader.score(requests, self._score)
+
+    def _score(self, events: HistoryEvents) -> NDArray[np.float32]:
+        newest = events.newest()
+        weights = newest.matrix(np.ones(newest.row.size))
+        product: NDArray[np.float32] = (weights @ self._neighbours).toarray()
+        return product
+
+
+def nearest_items(
+    log: EventLog, train: NDArray[np.int64], num_neighbours: int, shrinkage: float
+) -> sp.csr_array:
+    """Find the items most similar to each item.
+
+    With `n_i` users of item i and `n_ij` of both, the similarity is the shrunk cosine
+    `n_ij / (sqrt(n_i n_j) + shrinkage)`, 0 for an item with itself. Repeated events count once.
+
+    Args:
+        log: the event log.
+        train: int64 [n], positions of the training events.
+        num_neighbours: similarities kept for each item, the largest ones; among equal ones those of
+            the lower item rows.
+        shrinkage: takes from similarities that rest on few users; 0 for none.
+
+    Returns:
+        float32 [num_items, num_items]; row i holds the neighbours of item i. Memory grows with
+        num_items times num_neighbours, and never with num_items squared.
+
+    Raises:
+        ValueError: num_neighbours is below 1, or shrinkage below 0.
+    """
+    if num_neighbours < 1 or not shrinkage >= 0:
+        raise ValueError(
+            "item neighbours need num_neighbours >= 1 and shrinkage >= 0, but "
+            f"{num_neighbours} and {shrinkage} came"
+        )
+    users = training_matrix(log, train)
+    norm = np.sqrt(users.sum(axis=0)).astype(np.float32)
+    kept = []
+    for part, both in cooccurrences(users):
+        both.setdiag(0, k=part.start)
+        both.eliminate_zeros()
+        row = np.repeat(np.arange(both.shape[0]), np.diff(both.indptr))
+        both.data /= norm[part][row] * norm[both.indices] + np.float32(shrinkage)
+        kept.append(_largest(both, row, num_neighbours))
+    return sp.csr_array(sp.vstack(kept, format="csr"))
+
+
+def cooccurrences(users: sp.csr_array) -> Iterator[tuple[slice, sp.csr_array]]:
+    """Count the users that two items share, a block of items at a time.
+
+    Args:
+        users: float32 [num_users, num_items], 1 where the user had the item.
+
+    Yields:
+        (part, counts): rows `part` of `users.T @ users`, float32 [rows of the part, num_items].
+    """
+    items = users.T.tocsr()
+    num_items_of_user = np.diff(users.indptr).astype(np.float64)
+    cost = (items @ num_items_of_user).astype(np.int64)
+    for part in cost_blocks(cost, _BLOCK_PRODUCTS):
+        yield part, items[part] @ users
+
+
+def _largest(matrix: sp.csr_array, row: NDArray[np.int64], count: int) -> sp.csr_array:
+    """Keep the `count` largest entries of each row; `row` names each entry's."""
+    order = np.lexsort((matrix.indices, -matrix.data, row))
+    place = np.arange(order.size) - matrix.indptr[row[order]]
+    kept = order[place < count]
+    entries = (matrix.data[kept], (row[kept], matrix.indices[kept]))
+    return sp.csr_array(entries, shape=matrix.shape)
