@@ -24,9 +24,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from trecs import api
 from trecs.config import load_config
 from trecs.data.dataset import Dataset
+from trecs.data.loading import load_data
 from trecs.data.log import EventLog, events_frame
 from trecs.data.sequences import build_sequences
 from trecs.data.splits import Split
@@ -110,7 +110,7 @@ def _select(requests: Requests, rows: NDArray[np.int64]) -> Requests:
 
 def load(source: str, kind: str) -> tuple[Dataset, Split, bool]:
     """The data set, the split with the defaults of trecs, and whether seen items are filtered."""
-    dataset, _ = api.load_data(source)
+    dataset, _ = load_data(source)
     split = make_split(load_config(overrides=[f"split.kind={kind}"]), dataset.log)
     return dataset, split, excludes_seen_by_default(dataset.log, split)
 
