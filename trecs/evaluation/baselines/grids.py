@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from trecs.data.log import EventLog
 from trecs.evaluation.baselines.ease import Ease, fit_ease
 from trecs.evaluation.baselines.factorization import Als, Bpr
-from trecs.evaluation.baselines.item_knn import ItemKnn, nearest_items
+from trecs.evaluation.baselines.item_knn import ItemKnn, largest, nearest_items
 from trecs.evaluation.baselines.markov import Markov, count_transitions
 from trecs.evaluation.baselines.selection import Parameters
 from trecs.evaluation.requests import Scorer
@@ -22,10 +22,12 @@ _EASE_REGULARIZATIONS = (200.0, 50.0, 1000.0, 5000.0)
 
 
 def item_knn_fits(log: EventLog, train: NDArray[np.int64]) -> Fits:
-    """ItemKnn with 100 or 20 neighbours and a shrinkage of 10, 0 or 100."""
-    for count, shrinkage in product((100, 20), (10.0, 0.0, 100.0)):
-        neighbours = nearest_items(log, train, count, shrinkage)
-        yield {"num_neighbours": count, "shrinkage": shrinkage}, ItemKnn(log, neighbours)
+    """ItemKnn with a shrinkage of 10, 0 or 100 and 100 or 20 neighbours."""
+    for shrinkage in (10.0, 0.0, 100.0):
+        neighbours = nearest_items(log, train, 100, shrinkage)
+        for count in (100, 20):
+            scorer = ItemKnn(log, largest(neighbours, count))
+            yield {"shrinkage": shrinkage, "num_neighbours": count}, scorer
 
 
 def ease_fits(log: EventLog, train: NDArray[np.int64]) -> Fits:
