@@ -80,6 +80,11 @@ class Run:
         return choice == "on"
 
     @property
+    def has_repeats(self) -> bool:
+        """Whether items that the user has had may be recommended, and so have a term."""
+        return not self.exclude_seen
+
+    @property
     def strict(self) -> bool:
         """Whether a target is blind to its user's other events of the same second."""
         return self.split.ties == "strict"
@@ -92,7 +97,8 @@ class Run:
     def events(self, positions: NDArray[np.int64] | None = None) -> EventRows:
         """Events by user as the model's rows: those at the positions in the log, or all."""
         log = self.dataset.log
-        return event_rows(log, build_sequences(log, positions), self.items, self.vocabulary)
+        sequences = build_sequences(log, positions)
+        return event_rows(log, sequences, self.items, self.vocabulary, self.has_repeats)
 
     def trend(self, positions: NDArray[np.int64] | None = None) -> Trend:
         """As-of counts over the events at the positions in the log, or over all."""
@@ -102,7 +108,7 @@ class Run:
 
     def untrained_model(self) -> RetrievalModel:
         """A built model with new weights, reading the training events' trend."""
-        model = build_model(self.config.model, self.vocabulary)
+        model = build_model(self.config.model, self.vocabulary, self.has_repeats)
         model.set_data(ItemTensors(self.items), self.trend(self.split.train))
         # Two positions: Keras warns of a softmax over one.
         sizes = {"batch": 1, "history": 2, "query": 1}

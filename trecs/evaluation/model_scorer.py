@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 from trecs.evaluation.protocol import Requests
 from trecs.features.batches import EventRows, query_batches
-from trecs.features.spec import FIRST_ITEM_ROW
+from trecs.features.repeats import own_entries
+from trecs.features.spec import FIRST_ITEM_ROW, UNKNOWN_ROW
 from trecs.features.trend import Trend
+from trecs.models.repeats import OwnItems
 from trecs.models.retrieval import RetrievalModel, score
 
 _BATCH_ROWS = 256
@@ -43,8 +45,11 @@ class ModelScorer:
         self._trend = trend
         self._history_len = history_len
         self._candidate_rows = tf.constant(row_of_code)
+        self._code_of_row = np.zeros(int(row_of_code.max()) + 1, np.int64)
+        self._code_of_row[row_of_code] = np.arange(len(row_of_code))
         self._encode_items = tf.function(model.encode_items)
         self._encode = tf.function(self._encode_batch, reduce_retracing=True)
+        self._repeat = tf.function(model.score_repeats, reduce_retracing=True)
         self._score = tf.function(self._score_rows, reduce_retracing=True)
         self.refresh()
 
@@ -54,54 +59,64 @@ class ModelScorer:
 
     def score(self, requests: Requests) -> NDArray[np.float32]:
         """float32 [n, N]; see `trecs.evaluation.protocol.Scorer`."""
-        # Targets of one user and second share a query where the tie rule is strict.
-        key = np.stack([requests.user, requests.history_hi, requests.request_time_s])
-        _, first, inverse = np.unique(key, axis=1, return_index=True, return_inverse=True)
-        query, weight = self._encode_requests(requests, first)
-        row = self._trend.row(tf.constant(requests.request_time_s[first]))
+        query, weight, repeat_weight = self._encode_requests(requests)
+        row = self._trend.row(tf.constant(requests.request_time_s))
         scores = np.empty((len(requests), len(self._candidate_rows)), np.float32)
-        inverse = inverse.reshape(-1)
         step = max(1, _MAX_FLOATS // (weight.shape[1] * scores.shape[1]))
         for i in range(0, len(requests), step):
-            part = inverse[i : i + step]
-            scores[i : i + step] = self._score(
-                tf.gather(query, part),
-                tf.gather(weight, part),
-                tf.gather(row, part),
-                self._vectors,
-                self._bias,
+            part = slice(i, i + step)
+            scores[part] = self._score(
+                query[part], weight[part], row[part], self._vectors, self._bias
             )
+        if self._model.repeat_term is not None:
+            self._add_repeats(scores, requests, repeat_weight)
         return scores
 
-    def _encode_requests(
-        self, requests: Requests, chosen: NDArray[np.int64]
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Queries [n, D] and trend weights [n, K] of the chosen requests."""
-        parts, queries, weights = [], [], []
+    def _add_repeats(
+        self, scores: NDArray[np.float32], requests: Requests, weight: tf.Tensor
+    ) -> None:
+        """Add to the scores of what the users have had before, in place."""
+        events = self._events
+        if events.occurrences is None:
+            raise ValueError("a model with a repeat term needs occurrences, got events without")
+        query, event = own_entries(events.occurrences, requests.history_lo, requests.history_hi)
+        row = events.item_row[event]
+        known = row != UNKNOWN_ROW
+        query, event, row = query[known], event[known], row[known]
+        own = OwnItems(
+            query,
+            row,
+            events.occurrences.count[event],
+            requests.request_time_s[query] - events.time_s[event],
+            events.occurrences.interval_s[event],
+            (requests.history_hi[query] - 1 - event).astype(np.int32),
+        )
+        bonus = self._repeat(OwnItems(*map(tf.constant, own)), weight, self._vectors)
+        np.add.at(scores, (query, self._code_of_row[row]), bonus.numpy())
+
+    def _encode_requests(self, requests: Requests) -> list[tf.Tensor]:
+        """Queries [n, D], trend weights [n, K] and repeat weights [n, R]."""
+        parts, encoded = [], []
         for part, batch in query_batches(
             self._events,
-            requests.user[chosen],
-            requests.history_lo[chosen],
-            requests.history_hi[chosen],
-            requests.request_time_s[chosen],
+            requests.user,
+            requests.history_lo,
+            requests.history_hi,
+            requests.request_time_s,
             history_len=self._history_len,
             batch_rows=_BATCH_ROWS,
         ):
-            query, weight = self._encode(
-                {k: tf.constant(v) for k, v in batch.items()}, self._vectors
-            )
+            batch = {k: tf.constant(v) for k, v in batch.items()}
             parts.append(part)
-            queries.append(query)
-            weights.append(weight)
+            encoded.append(self._encode(batch, self._vectors))
         back = np.argsort(np.concatenate(parts))
-        return tf.gather(tf.concat(queries, 0), back), tf.gather(tf.concat(weights, 0), back)
+        return [tf.gather(tf.concat(of_parts, 0), back) for of_parts in zip(*encoded, strict=True)]
 
     def _encode_batch(
         self, batch: dict[str, tf.Tensor], vectors: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    ) -> tuple[tf.Tensor, ...]:
         history = tf.gather(vectors, batch["history_row"])
-        query, weight = self._model.encode_queries(batch, history)
-        return query[:, 0], weight[:, 0]
+        return tuple(found[:, 0] for found in self._model.encode_queries(batch, history))
 
     def _score_rows(
         self,

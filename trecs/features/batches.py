@@ -18,10 +18,13 @@ from numpy.typing import NDArray
 from trecs.data.log import EventLog
 from trecs.data.sequences import Sequences
 from trecs.features.items import ItemTable
+from trecs.features.repeats import NEVER, Occurrences, find_occurrences
 from trecs.features.spec import PAD_ROW, UNKNOWN_USER_ROW
 from trecs.features.vocabulary import Vocabulary
 
 _SHORTEST_BUCKET = 8
+# Items had before that a training window knows, the newest ones; limits memory alone.
+_MAX_OWN = 512
 
 
 @dataclass(frozen=True)
@@ -33,22 +36,31 @@ class EventRows:
       time_s: int64 [E] UTC epoch seconds, likewise.
       start: int64 [U + 1] offsets; user code `u` owns [start[u], start[u + 1]).
       user_row: int32 [U] user row of each user code.
+      occurrences: the events as occurrences of items; None where repeats play no part.
     """
 
     item_row: NDArray[np.int32]
     time_s: NDArray[np.int64]
     start: NDArray[np.int64]
     user_row: NDArray[np.int32]
+    occurrences: Occurrences | None = None
 
 
 def event_rows(
-    log: EventLog, sequences: Sequences, table: ItemTable, vocabulary: Vocabulary
+    log: EventLog,
+    sequences: Sequences,
+    table: ItemTable,
+    vocabulary: Vocabulary,
+    repeats: bool = False,
 ) -> EventRows:
-    """Translate a log's events into the model's rows."""
+    """Translate a log's events into the model's rows, with their occurrences if `repeats`."""
     row_of_user = {user_id: i + 1 for i, user_id in enumerate(vocabulary.user_ids)}
+    item_row = table.row_of_code[log.item[sequences.order]]
+    time_s = log.timestamp_s[sequences.order]
     return EventRows(
-        item_row=table.row_of_code[log.item[sequences.order]],
-        time_s=log.timestamp_s[sequences.order],
+        item_row=item_row,
+        time_s=time_s,
+        occurrences=find_occurrences(item_row, time_s, sequences.start) if repeats else None,
         start=sequences.start,
         user_row=np.array(
             [row_of_user.get(user_id, UNKNOWN_USER_ROW) for user_id in log.user_ids], np.int32
@@ -90,6 +102,7 @@ def training_batches(
     for chosen, bucket_len in plan[skip:]:
         batch = _assemble(events, windows.take(chosen), bucket_len)
         _add_targets(batch, events, windows.take(chosen), group_start)
+        batch |= _own_batch(events, windows.take(chosen))
         yield _pad_rows(batch, row_multiple)
 
 
@@ -141,6 +154,10 @@ class _Windows:
     base: NDArray[np.int64]
     begin: NDArray[np.int64]
     length: NDArray[np.int64]
+
+    def __iter__(self) -> Iterator[tuple[int, int, int]]:
+        """(base, begin, length) of each."""
+        return zip(self.base.tolist(), self.begin.tolist(), self.length.tolist(), strict=True)
 
     def take(self, chosen: NDArray[np.int64]) -> _Windows:
         return _Windows(
@@ -257,6 +274,50 @@ def _add_targets(
     batch["target_row"] = np.where(valid, events.item_row[event], PAD_ROW).astype(np.int32)
     batch["request_time_s"] = np.where(valid, events.time_s[event], 0)
     batch["weight"] = (valid / max(valid.sum(), 1)).astype(np.float32)
+
+
+def _own_batch(events: EventRows, windows: _Windows) -> dict[str, NDArray[np.generic]]:
+    """What the users had before or in their windows, to `trecs.features.spec.OWN_FEATURES`."""
+    found = [_own_events(events, *window) for window in windows]
+    width = max((len(event) for event in found), default=0)
+    shape = (len(found), width)
+    filled = np.arange(width) < np.array([len(event) for event in found], int)[:, None]
+    event = np.zeros(shape, np.int64)
+    batch: dict[str, NDArray[np.generic]] = {
+        "own_row": np.full(shape, PAD_ROW, np.int32),
+        "own_time_s": np.zeros(shape, np.int64),
+        "own_count": np.zeros(shape, np.int32),
+        "own_interval_s": np.zeros(shape, np.float32),
+        "own_from": np.zeros(shape, np.int32),
+        "own_until": np.zeros(shape, np.int32),
+    }
+    if events.occurrences is None or not width:
+        return batch
+    event[filled] = np.concatenate(found)
+    # The event with index e of a user is read by the stream position e - base + 1.
+    origin = (windows.base + windows.begin - 1)[:, None]
+    next_index = events.occurrences.next_index[event]
+    until = np.where(next_index < len(events.time_s), next_index - origin, NEVER)
+    columns = {
+        "own_row": events.item_row[event],
+        "own_time_s": events.time_s[event],
+        "own_count": events.occurrences.count[event],
+        "own_interval_s": events.occurrences.interval_s[event],
+        "own_from": event - origin,
+        "own_until": until,
+    }
+    for name, values in columns.items():
+        batch[name] = np.where(filled, np.asarray(values), 0).astype(batch[name].dtype)
+    return batch
+
+
+def _own_events(events: EventRows, base: int, begin: int, length: int) -> NDArray[np.int64]:
+    """Events of a window's user whose item is not had again before the window begins."""
+    if events.occurrences is None:
+        return np.zeros(0, np.int64)
+    known = slice(base, base + begin + length - 1)
+    alive = events.occurrences.next_index[known] >= base + begin
+    return base + np.flatnonzero(alive)[-_MAX_OWN:]
 
 
 def _pad_rows(

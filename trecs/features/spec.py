@@ -47,7 +47,15 @@ TARGET_FEATURES = (
     Feature("request_time_s", "int64", ("batch", "query"), "when the target was taken"),
     Feature("weight", "float32", ("batch", "query"), "share of the step's loss; 0 is padding"),
 )
-TRAINING_FEATURES = QUERY_FEATURES + TARGET_FEATURES
+OWN_FEATURES = (
+    Feature("own_row", "int32", ("batch", "own"), "items had before: item rows; empty if unused"),
+    Feature("own_time_s", "int64", ("batch", "own"), "when the item was had"),
+    Feature("own_count", "int32", ("batch", "own"), "how often by then, from 1; 0 is padding"),
+    Feature("own_interval_s", "float32", ("batch", "own"), "mean seconds between these times"),
+    Feature("own_from", "int32", ("batch", "own"), "first position that has read the event"),
+    Feature("own_until", "int32", ("batch", "own"), "first that has read the item once more"),
+)
+TRAINING_FEATURES = QUERY_FEATURES + TARGET_FEATURES + OWN_FEATURES
 
 
 def check_batch(batch: Batch, features: tuple[Feature, ...]) -> None:

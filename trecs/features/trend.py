@@ -6,6 +6,7 @@ counts the events strictly before its day, so nothing at or after the request is
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,17 +99,34 @@ class Trend:
           float32 [R, 6, M]: log(1 + count) of the last 1, 7 and 30 days and of all time, log(1 +
           days since the candidate appeared), and 1 where it has not appeared yet.
         """
-        seen = self._read(row, candidates)
+        first = self._first_row if candidates is None else tf.gather(self._first_row, candidates)
+        age = row[:, None] - first[None]
+        return tf.stack(self._columns(lambda at: self._read(at, candidates), row, age), axis=1)
+
+    def pair_features(self, row: tf.Tensor, candidate: tf.Tensor) -> tf.Tensor:
+        """Trend features of one candidate a row: float32 [R, 6] for int32 [R] and [R]."""
+        flat, size = tf.reshape(self._counts, [-1]), self._counts.shape[1]
+
+        def read(at: tf.Tensor) -> tf.Tensor:
+            return tf.gather(flat, tf.clip_by_value(at, 0, self._num_steps) * size + candidate)
+
+        age = row - tf.gather(self._first_row, candidate)
+        return tf.stack(self._columns(read, row, age), axis=1)
+
+    def _columns(
+        self, read: Callable[[tf.Tensor], tf.Tensor], row: tf.Tensor, age: tf.Tensor
+    ) -> list[tf.Tensor]:
+        """The features, from a function that reads counts at rows and from ages in steps."""
+        seen = read(row)
         columns = []
         for days in WINDOWS_DAYS:
-            before = self._read(row - max(1, round(days / self._step_days)), candidates)
+            before = read(row - max(1, round(days / self._step_days)))
             columns.append(tf.math.log1p(tf.cast(seen - before, tf.float32)))
-        first = self._first_row if candidates is None else tf.gather(self._first_row, candidates)
-        age = tf.cast(tf.maximum(row[:, None] - first[None], 0) * self._step_days, tf.float32)
         columns.append(tf.math.log1p(tf.cast(seen, tf.float32)))
-        columns.append(tf.math.log1p(age))
+        age_days = tf.maximum(age, 0) * self._step_days
+        columns.append(tf.math.log1p(tf.cast(age_days, tf.float32)))
         columns.append(tf.cast(seen == 0, tf.float32))
-        return tf.stack(columns, axis=1)
+        return columns
 
     def _read(self, row: tf.Tensor, candidates: tf.Tensor | None) -> tf.Tensor:
         row = tf.clip_by_value(row, 0, self._num_steps)

@@ -7,17 +7,19 @@ from trecs.features.items import num_category_rows, num_id_rows
 from trecs.features.trend import NUM_TREND_FEATURES
 from trecs.features.vocabulary import Vocabulary
 from trecs.models.item_tower import ItemTower
+from trecs.models.repeats import NUM_REPEAT_FEATURES, RepeatTerm
 from trecs.models.retrieval import RetrievalModel
 from trecs.models.timestamp_tower import TimestampTower
 from trecs.models.user_tower import UserTower
 
 
-def build_model(settings: ModelConfig, vocabulary: Vocabulary) -> RetrievalModel:
+def build_model(settings: ModelConfig, vocabulary: Vocabulary, repeats: bool) -> RetrievalModel:
     """Make the towers and the model, untrained and without data.
 
     Args:
       settings: the sizes and dropout rates.
       vocabulary: says how many users, items and category values have embeddings.
+      repeats: whether items that the user has had may be recommended, and so have a term.
     """
     width = settings.embedding_dim
     return RetrievalModel(
@@ -32,6 +34,7 @@ def build_model(settings: ModelConfig, vocabulary: Vocabulary) -> RetrievalModel
         UserTower(
             num_users=len(vocabulary.user_ids) + 1,
             num_trend_features=NUM_TREND_FEATURES,
+            num_repeat_features=NUM_REPEAT_FEATURES,
             embedding_dim=width,
             num_layers=settings.num_layers,
             num_heads=settings.num_heads,
@@ -41,5 +44,6 @@ def build_model(settings: ModelConfig, vocabulary: Vocabulary) -> RetrievalModel
             season=vocabulary.season,
             name="user_tower",
         ),
+        RepeatTerm(width, name="repeat_term") if repeats else None,
         name="retrieval",
     )

@@ -11,8 +11,11 @@ import tensorflow as tf
 from trecs.features.items import ItemTable
 from trecs.features.trend import Trend
 from trecs.models.item_tower import ItemTower
+from trecs.models.repeats import NUM_REPEAT_FEATURES, OwnItems, RepeatTerm, repeat_features
 from trecs.models.timestamp_tower import TimestampTower
 from trecs.models.user_tower import UserTower
+
+_PARTS = ("item_tower", "timestamp_tower", "user_tower", "repeat_term")
 
 Objective = Callable[["RetrievalModel", dict[str, tf.Tensor]], tf.Tensor]
 
@@ -45,7 +48,7 @@ class ItemTensors:
 
 @keras.saving.register_keras_serializable("trecs")
 class RetrievalModel(keras.Model):
-    """score(u, t, i) = <q(u, t), c_i> + <w(u, t), trend_i(t)> + b_i.
+    """score(u, t, i) = <q(u, t), c_i> + <w(u, t), trend_i(t)> + b_i + repeat(u, t, i).
 
     Trains by its own `train_step`, to which `compile` gives an objective from
     `trecs.training.loss`. The items and the trend are data and are given by `set_data`, before
@@ -53,6 +56,7 @@ class RetrievalModel(keras.Model):
 
     Args:
       item_tower, timestamp_tower, user_tower: the towers.
+      repeat_term: adds to the items that the user has had; None where these are never recommended.
     """
 
     def __init__(
@@ -60,9 +64,15 @@ class RetrievalModel(keras.Model):
         item_tower: ItemTower,
         timestamp_tower: TimestampTower,
         user_tower: UserTower,
+        repeat_term: RepeatTerm | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if repeat_term is not None and not repeat_term.built:
+            features = (None, NUM_REPEAT_FEATURES)
+            vectors = (None, repeat_term.embedding_dim)
+            repeat_term.build({"features": features, "vectors": vectors})
+        self.repeat_term = repeat_term
         self.item_tower = item_tower
         self.timestamp_tower = timestamp_tower
         self.user_tower = user_tower
@@ -100,8 +110,8 @@ class RetrievalModel(keras.Model):
 
     def encode_queries(
         self, batch: dict[str, tf.Tensor], history: tf.Tensor, training: bool = False
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Queries [batch, query, D] and trend weights [batch, query, K].
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Queries [batch, query, D], trend weights [.., K] and repeat weights [.., R].
 
         Args:
           batch: the contract `trecs.features.spec.QUERY_FEATURES`; more is ignored.
@@ -117,12 +127,30 @@ class RetrievalModel(keras.Model):
             "query_position": batch["query_position"],
             **times,
         }
-        query, trend_weight = self.user_tower(inputs, training=training)
-        return query, trend_weight
+        query, trend_weight, repeat_weight = self.user_tower(inputs, training=training)
+        return query, trend_weight, repeat_weight
+
+    def score_repeats(self, own: OwnItems, weight: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
+        """What each entry adds to its item's score, float32 [n].
+
+        Args:
+          own: n entries.
+          weight: [P, R] repeat weights of the queries.
+          vectors: [M, D] item vectors, by item row.
+        """
+        if self.repeat_term is None:
+            raise ValueError("the model has no repeat term, got entries to score")
+        inputs = {
+            "features": repeat_features(own),
+            "weight": tf.gather(weight, own.query),
+            "vectors": vectors,
+            "item": own.row,
+        }
+        return tf.cast(self.repeat_term(inputs), tf.float32)
 
     def call(
         self, batch: dict[str, tf.Tensor], training: bool = False
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Encode the queries of a batch with the items of `set_data`; as `encode_queries`."""
         vectors, _ = self.encode_items(training=training)
         history = tf.gather(vectors, batch["history_row"])
@@ -161,18 +189,17 @@ class RetrievalModel(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """The towers, serialised."""
-        towers = ("item_tower", "timestamp_tower", "user_tower")
         return {
             **super().get_config(),
-            **{t: keras.saving.serialize_keras_object(getattr(self, t)) for t in towers},
+            **{part: keras.saving.serialize_keras_object(getattr(self, part)) for part in _PARTS},
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> RetrievalModel:
         """Rebuild from `get_config`."""
         config = dict(config)
-        for tower in ("item_tower", "timestamp_tower", "user_tower"):
-            config[tower] = keras.saving.deserialize_keras_object(config[tower])
+        for part in _PARTS:
+            config[part] = keras.saving.deserialize_keras_object(config[part])
         return cls(**config)
 
 

@@ -23,6 +23,7 @@ class UserTower(keras.layers.Layer):
     Args:
       num_users: rows of the user embedding, row 0 (unknown user) included.
       num_trend_features: K, outputs that weigh the trend.
+      num_repeat_features: R, outputs that weigh what the user has had before.
       embedding_dim: D.
       num_layers, num_heads, dropout: of the decoder.
       history_len: longest history, for the position embedding.
@@ -34,6 +35,7 @@ class UserTower(keras.layers.Layer):
         self,
         num_users: int,
         num_trend_features: int,
+        num_repeat_features: int,
         embedding_dim: int,
         num_layers: int,
         num_heads: int,
@@ -47,6 +49,7 @@ class UserTower(keras.layers.Layer):
         self._arguments = {
             "num_users": num_users,
             "num_trend_features": num_trend_features,
+            "num_repeat_features": num_repeat_features,
             "embedding_dim": embedding_dim,
             "num_layers": num_layers,
             "num_heads": num_heads,
@@ -87,6 +90,9 @@ class UserTower(keras.layers.Layer):
             bias_initializer=keras.initializers.Constant(0.25),
             dtype=dtype,
         )
+        self.repeat_weight = keras.layers.Dense(
+            num_repeat_features, kernel_initializer="zeros", dtype=dtype
+        )
         self.seed_generator = keras.random.SeedGenerator()
 
     def build(self, input_shape: dict[str, tuple[int | None, ...]]) -> None:
@@ -103,11 +109,12 @@ class UserTower(keras.layers.Layer):
         self.gate.build(request)
         self.query.build(history)
         self.trend_weight.build((None, None, width + request[-1]))
+        self.repeat_weight.build((None, None, width + request[-1]))
         self.built = True
 
     def call(
         self, inputs: dict[str, tf.Tensor], training: bool = False
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Encode queries.
 
         Args:
@@ -117,7 +124,8 @@ class UserTower(keras.layers.Layer):
           training: whether dropout acts.
 
         Returns:
-          Queries [batch, query, D] and trend weights [batch, query, K] in the compute dtype.
+          Queries [batch, query, D], trend weights [batch, query, K] and repeat weights
+          [batch, query, R] in the compute dtype.
         """
         history, states = inputs["history"], inputs["time_states"]
         x = self.input_norm(history + self.position(history))
@@ -132,7 +140,8 @@ class UserTower(keras.layers.Layer):
         x = tf.gather(self.output_norm(x), position, batch_dims=1)
         request = tf.gather(request, position, batch_dims=1)
         query = self.query(x) * (2 * self.gate(request))
-        return query, self.trend_weight(tf.concat([x, request], axis=-1))
+        state = tf.concat([x, request], axis=-1)
+        return query, self.trend_weight(state), self.repeat_weight(state)
 
     def _user(self, user_row: tf.Tensor, training: bool) -> tf.Tensor:
         if training and self.user_id_dropout:

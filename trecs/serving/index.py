@@ -7,6 +7,8 @@ which a module of plain TensorFlow must not hold.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -15,6 +17,13 @@ from trecs.serving.request import UNKNOWN_CANDIDATE
 
 NO_SCORE = float(np.finfo(np.float32).min)
 """Score of a place that no candidate is left for; finite, since JSON has no infinity."""
+
+
+class Bonus(NamedTuple):
+    """Additions to single scores: `place` int32 [n, 2] (query, candidate), `value` float32 [n]."""
+
+    place: tf.Tensor
+    value: tf.Tensor
 
 
 class ExactIndex(tf.Module):
@@ -63,11 +72,14 @@ class ExactIndex(tf.Module):
         bias = tf.gather(self.bias, place)[:, None] * known
         return tf.concat([vector, trend, bias], axis=1)
 
-    def top_k(self, query: tf.Tensor, excluded: tf.Tensor, k: int) -> tuple[tf.Tensor, tf.Tensor]:
+    def top_k(
+        self, query: tf.Tensor, bonus: Bonus | None, excluded: tf.Tensor, k: int
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """The k best candidates of each query.
 
         Args:
           query: float32 [B, D + K + 1].
+          bonus: what single scores have on top of the inner product.
           excluded: int32 [B, E] candidates to leave out; negative numbers are ignored.
           k: at most N.
 
@@ -79,6 +91,8 @@ class ExactIndex(tf.Module):
         scores = tf.matmul(query[:, :width], self.vectors[2:], transpose_b=True)
         scores += tf.matmul(query[:, width : width + kinds], self.trend, transpose_b=True)
         scores += self.bias
+        if bonus is not None:
+            scores = tf.tensor_scatter_nd_add(scores, bonus.place, bonus.value)
         row = tf.broadcast_to(tf.range(tf.shape(excluded)[0])[:, None], tf.shape(excluded))
         place = tf.stack([row, excluded], axis=-1)
         place = tf.boolean_mask(place, excluded >= 0)

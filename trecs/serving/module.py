@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import keras
 import tensorflow as tf
 
+from trecs.features.spec import FIRST_ITEM_ROW
 from trecs.models.retrieval import RetrievalModel
-from trecs.serving.index import ExactIndex
-from trecs.serving.request import UNKNOWN_CANDIDATE, query_batch, sorted_history
+from trecs.serving.index import Bonus, ExactIndex
+from trecs.serving.request import UNKNOWN_CANDIDATE, own_items, query_batch, sorted_history
 
 
 def request_signature() -> list[tf.TensorSpec]:
@@ -53,11 +55,14 @@ class RecommenderModule(tf.Module):
             ),
             default_value=0,
         )
-        towers = (model.timestamp_tower, model.user_tower)
-        self.tower_variables = [w.value for tower in towers for w in tower.weights]
+        parts: list[keras.layers.Layer] = [model.timestamp_tower, model.user_tower]
+        if model.repeat_term is not None:
+            parts.append(model.repeat_term)
+        self.tower_variables = [w.value for part in parts for w in part.weights]
         self._settings = (history_len, strict, exclude_seen, min(k, index.num_candidates))
         # A closure, so that the Keras model is no attribute of this module.
         self._encode = _query_encoder(model)
+        self._score_repeats = None if model.repeat_term is None else model.score_repeats
         # The same by a dictionary, which is how `keras.layers.TFSMLayer` calls: endpoint "call".
         self.call = tf.function(
             lambda inputs: self.recommend(**inputs),
@@ -98,10 +103,14 @@ class RecommenderModule(tf.Module):
         Returns:
           `item_ids` string [B, k] and `scores` float32 [B, k], best first.
         """
-        query, seen = self._query(user_id, history_item_ids, history_timestamps, request_time)
+        history = self._history(history_item_ids, history_timestamps, request_time)
+        query, repeat_weight = self._query(user_id, history, request_time)
         _, _, exclude_seen, k = self._settings
-        excluded = seen if exclude_seen else tf.fill(tf.shape(seen), UNKNOWN_CANDIDATE)
-        item_ids, scores = self.index.top_k(query, excluded, k)
+        candidate, _, count = history
+        had = tf.range(tf.shape(candidate)[1])[None] < count[:, None]
+        excluded = tf.where(had & exclude_seen, candidate, UNKNOWN_CANDIDATE)
+        bonus = self._bonus(history, request_time, repeat_weight)
+        item_ids, scores = self.index.top_k(query, bonus, excluded, k)
         return {"item_ids": item_ids, "scores": scores}
 
     def encode_query(
@@ -111,38 +120,51 @@ class RecommenderModule(tf.Module):
         history_timestamps: tf.Tensor,
         request_time: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
-        """`embedding` float32 [B, D + K + 1], whose inner product with an item's is the score."""
-        query, _ = self._query(user_id, history_item_ids, history_timestamps, request_time)
-        return {"embedding": query}
+        """`embedding` float32 [B, D + K + 1], whose inner product with an item's is its score.
+
+        Without what the repeat term adds to items that the user has had before.
+        """
+        history = self._history(history_item_ids, history_timestamps, request_time)
+        return {"embedding": self._query(user_id, history, request_time)[0]}
 
     def encode_item(self, item_id: tf.Tensor) -> dict[str, tf.Tensor]:
         """`embedding` float32 [B, D + K + 1] of items; an unknown id has the unknown item's."""
         return {"embedding": self.index.embedding(self.index.candidate(item_id))}
 
+    def _history(
+        self, item_ids: tf.Tensor, timestamps: tf.Tensor, time: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Candidates, times and lengths; see `sorted_history`."""
+        strict = self._settings[1]
+        return sorted_history(self.index.candidate(item_ids), item_ids, timestamps, time, strict)
+
     def _query(
-        self, user_id: tf.Tensor, item_ids: tf.Tensor, timestamps: tf.Tensor, time: tf.Tensor
+        self, user_id: tf.Tensor, history: tuple[tf.Tensor, tf.Tensor, tf.Tensor], time: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Query embeddings, and the candidates that the user has had (negative: none)."""
-        history_len, strict, _, _ = self._settings
-        candidate, times, count = sorted_history(
-            self.index.candidate(item_ids), item_ids, timestamps, time, strict
-        )
+        """Query embeddings [B, D + K + 1] and repeat weights [B, R]."""
         user_row = self.users.lookup(user_id)
-        batch = query_batch(user_row, candidate, times, count, time, history_len)
-        history = tf.gather(self.index.vectors, batch["history_row"])
-        query = self._encode(batch, history)
-        had = tf.range(tf.shape(candidate)[1])[None] < count[:, None]
-        return query, tf.where(had, candidate, UNKNOWN_CANDIDATE)
+        batch = query_batch(user_row, *history, time, self._settings[0])
+        return self._encode(batch, tf.gather(self.index.vectors, batch["history_row"]))
+
+    def _bonus(
+        self,
+        history: tuple[tf.Tensor, tf.Tensor, tf.Tensor],
+        time: tf.Tensor,
+        repeat_weight: tf.Tensor,
+    ) -> Bonus | None:
+        if self._score_repeats is None:
+            return None
+        own = own_items(*history, time, self.index.num_candidates)
+        place = tf.stack([own.query, own.row - FIRST_ITEM_ROW], axis=1)
+        return Bonus(place, self._score_repeats(own, repeat_weight, self.index.vectors))
 
 
 def _query_encoder(
     model: RetrievalModel,
-) -> Callable[[dict[str, tf.Tensor], tf.Tensor], tf.Tensor]:
-    def encode(batch: dict[str, tf.Tensor], history: tf.Tensor) -> tf.Tensor:
-        history = tf.cast(history, model.compute_dtype)
-        query, weight = model.encode_queries(batch, history)
+) -> Callable[[dict[str, tf.Tensor], tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+    def encode(batch: dict[str, tf.Tensor], history: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        query, weight, repeat_weight = model.encode_queries(batch, history)
         one = tf.ones([tf.shape(query)[0], 1])
-        parts = [tf.cast(query[:, 0], tf.float32), tf.cast(weight[:, 0], tf.float32), one]
-        return tf.concat(parts, axis=1)
+        return tf.concat([query[:, 0], weight[:, 0], one], axis=1), repeat_weight[:, 0]
 
     return encode

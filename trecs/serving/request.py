@@ -10,6 +10,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from trecs.features.spec import FIRST_ITEM_ROW, PAD_ROW, UNKNOWN_ROW
+from trecs.models.repeats import OwnItems
 
 UNKNOWN_CANDIDATE = UNKNOWN_ROW - FIRST_ITEM_ROW
 """Candidate number of an id that the catalogue does not have."""
@@ -86,3 +87,46 @@ def query_batch(
         "next_time_s": tf.where(valid, next_time, 0),
         "query_position": (length - 1)[:, None],
     }
+
+
+def own_items(
+    candidate: tf.Tensor,
+    times: tf.Tensor,
+    count: tf.Tensor,
+    request_time: tf.Tensor,
+    num_candidates: int,
+) -> OwnItems:
+    """What each user has had before the request, as the repeat term reads it.
+
+    The serving twin of `trecs.features.repeats`.
+
+    Args:
+      candidate, times, count: from `sorted_history`.
+      request_time: int64 [batch].
+      num_candidates: N.
+
+    Returns:
+      An entry a request and known item, in the order of requests.
+    """
+    place = tf.range(tf.shape(candidate)[1])[None]
+    known = (place < count[:, None]) & (candidate >= 0)
+    batch = tf.broadcast_to(tf.range(tf.shape(candidate)[0])[:, None], tf.shape(candidate))
+    where = tf.boolean_mask(batch, known) * num_candidates + tf.boolean_mask(candidate, known)
+    pair, of_event = tf.unique(where)
+    num_pairs = tf.size(pair)
+    event_place = tf.boolean_mask(tf.broadcast_to(place, tf.shape(candidate)), known)
+    event_time = tf.boolean_mask(times, known)
+    last_place = tf.math.unsorted_segment_max(event_place, of_event, num_pairs)
+    first_time = tf.math.unsorted_segment_min(event_time, of_event, num_pairs)
+    last_time = tf.math.unsorted_segment_max(event_time, of_event, num_pairs)
+    occurrences = tf.math.unsorted_segment_sum(tf.ones_like(of_event), of_event, num_pairs)
+    intervals = tf.cast(tf.maximum(occurrences - 1, 1), tf.float32)
+    query = pair // num_candidates
+    return OwnItems(
+        query=query,
+        row=pair % num_candidates + FIRST_ITEM_ROW,
+        count=occurrences,
+        since_s=tf.gather(request_time, query) - last_time,
+        interval_s=tf.cast(last_time - first_time, tf.float32) / intervals,
+        events_since=tf.gather(count, query) - 1 - last_place,
+    )

@@ -12,7 +12,10 @@ import tensorflow_recommenders as tfrs
 from numpy.typing import NDArray
 
 from trecs.features.spec import FIRST_ITEM_ROW, PAD_ROW
+from trecs.models.repeats import OwnItems
 from trecs.models.retrieval import RetrievalModel, score
+
+_NO_SCORE = -1e9
 
 
 class FullSoftmax:
@@ -29,7 +32,7 @@ class FullSoftmax:
         """This replica's share of the loss, a float32 scalar."""
         vectors, bias = model.encode_items(training=True)
         history = tf.gather(vectors, batch["history_row"])
-        query, weight = model.encode_queries(batch, history, training=True)
+        query, weight, repeat_weight = model.encode_queries(batch, history, training=True)
         first, last = FIRST_ITEM_ROW, FIRST_ITEM_ROW + model.items.num_trained
         trend = trend_of_queries(model, batch, tf.range(model.items.num_trained))
         logits = score(
@@ -40,18 +43,25 @@ class FullSoftmax:
             trend,
             bfloat16=self._bfloat16,
         )
+        if model.repeat_term is not None:
+            own, _ = own_items(batch)
+            bonus = model.score_repeats(own, _flat(repeat_weight), vectors)
+            place = tf.stack([own.query, own.row - FIRST_ITEM_ROW], axis=1)
+            logits = tf.tensor_scatter_nd_add(logits, place, bonus)
         target = tf.reshape(batch["target_row"], [-1]) - FIRST_ITEM_ROW
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(target, 0), logits)
         return tf.reduce_sum(losses * tf.reshape(batch["weight"], [-1]))
 
 
 class SampledSoftmax:
-    """The TFRS retrieval task with in-batch and uniform negatives.
+    """The TFRS retrieval task with in-batch and uniform negatives, and the user's own items.
 
     The negatives are the targets of the global batch and `num_uniform` items drawn uniformly. Each
-    score is corrected by the log of the candidate's expected share among the negatives (logQ,
-    https://research.google/pubs/pub48840/), and negatives equal to the row's own target are
-    removed.
+    is corrected by the log of its expected share among them (logQ,
+    https://research.google/pubs/pub48840/); the target, which is always there, is not
+    (https://arxiv.org/abs/2507.09331); negatives equal to the row's own target are removed. Where
+    the model has a repeat term, every item that the user has had stands beside them uncorrected:
+    such items are too rare among random ones, and are what a repeat competes with.
 
     Args:
       item_counts: int64 [num_trained], training events of each trained item.
@@ -67,28 +77,34 @@ class SampledSoftmax:
     def __call__(self, model: RetrievalModel, batch: dict[str, tf.Tensor]) -> tf.Tensor:
         """This replica's share of the loss, a float32 scalar."""
         candidate_row = self._candidates(model, batch)
-        history_row = tf.reshape(batch["history_row"], [-1])
-        rows, index = tf.unique(tf.concat([candidate_row, history_row], axis=0))
-        vectors, bias = model.encode_items(rows, training=True)
-        num_candidates = tf.shape(candidate_row)[0]
-        history = tf.gather(
-            vectors, tf.reshape(index[num_candidates:], tf.shape(batch["history_row"]))
+        names = ("history_row", "own_row")
+        rows, index = tf.unique(
+            tf.concat([candidate_row, *(tf.reshape(batch[n], [-1]) for n in names)], axis=0)
         )
-        query, weight = model.encode_queries(batch, history, training=True)
-        own = index[:num_candidates]
+        vectors, bias = model.encode_items(rows, training=True)
+        sizes = [tf.size(candidate_row), *(tf.size(batch[n]) for n in names)]
+        own_index, history_index, had_index = tf.split(index, sizes, num=3)
+        history = tf.gather(vectors, tf.reshape(history_index, tf.shape(batch["history_row"])))
+        query, weight, repeat_weight = model.encode_queries(batch, history, training=True)
         candidate = tf.maximum(candidate_row - FIRST_ITEM_ROW, 0)
         trend = trend_of_queries(model, batch, candidate)
         offset = score(
             tf.zeros_like(_flat(query)),
             _flat(weight),
-            tf.gather(vectors, own),
-            tf.gather(bias, own),
+            tf.gather(vectors, own_index),
+            tf.gather(bias, own_index),
             trend,
         )
+        beside = tf.zeros([tf.shape(offset)[0], 0])
+        if model.repeat_term is not None:
+            had = (tf.reshape(had_index, tf.shape(batch["own_row"])), vectors, bias)
+            beside, of_target = _own_scores(model, batch, had, query, weight, repeat_weight)
+            offset += of_target[:, None] * tf.eye(tf.shape(offset)[0], tf.shape(offset)[1])
         return self._task(
             _flat(query),
-            tf.gather(vectors, own),
+            tf.gather(vectors, own_index),
             offset,
+            beside,
             candidate_row,
             tf.reshape(batch["weight"], [-1]),
         )
@@ -110,15 +126,29 @@ class SampledSoftmax:
         query: tf.Tensor,
         vectors: tf.Tensor,
         offset: tf.Tensor,
+        beside: tf.Tensor,
         candidate_row: tf.Tensor,
         sample_weight: tf.Tensor,
     ) -> tf.Tensor:
-        """Run the TFRS task on plain tensors; `offset` (trend and bias) joins in its loss."""
+        """Run the TFRS task on plain tensors.
+
+        `offset` (all of the score but the match) and `beside` (scores of further negatives) join
+        in its loss.
+        """
+        probability = self._sampling_probability(candidate_row)
+        num_sampled = tf.math.log(tf.cast(tf.size(candidate_row), tf.float32))
 
         def cross_entropy(
             y_true: tf.Tensor, y_pred: tf.Tensor, sample_weight: tf.Tensor
         ) -> tf.Tensor:
-            losses = tf.nn.softmax_cross_entropy_with_logits(y_true, y_pred + offset)
+            # What is certain to be there counts for as many as are drawn, each of which is divided
+            # by its share of them.
+            certain = tf.math.log(probability) + num_sampled
+            logits = y_pred + offset + y_true * certain[None]
+            logits = tf.concat([logits, beside + num_sampled], axis=1)
+            losses = tf.nn.softmax_cross_entropy_with_logits(
+                tf.pad(y_true, [[0, 0], [0, tf.shape(beside)[1]]]), logits
+            )
             return tf.reduce_sum(losses * sample_weight)
 
         task = tfrs.tasks.Retrieval(loss=cross_entropy, remove_accidental_hits=True)
@@ -128,7 +158,7 @@ class SampledSoftmax:
             tf.cast(query, tf.float32),
             tf.cast(vectors, tf.float32),
             sample_weight=sample_weight,
-            candidate_sampling_probability=self._sampling_probability(candidate_row),
+            candidate_sampling_probability=probability,
             candidate_ids=candidate_row,
             compute_metrics=False,
             compute_batch_metrics=False,
@@ -143,6 +173,75 @@ class SampledSoftmax:
         )
         popularity = tf.gather(self._popularity, tf.maximum(candidate_row - FIRST_ITEM_ROW, 0))
         return in_batch * popularity + (1 - in_batch) / len(self._popularity)
+
+
+def own_items(batch: dict[str, tf.Tensor]) -> tuple[OwnItems, tf.Tensor]:
+    """What the users of a batch have had as of each query, flat, and where it stands.
+
+    Args:
+      batch: the contract `trecs.features.spec.TRAINING_FEATURES`.
+
+    Returns:
+      n entries, and their places int64 [n, 3] in (batch, query, own).
+    """
+    position = batch["query_position"][:, :, None]
+    since_s = batch["request_time_s"][:, :, None] - batch["own_time_s"][:, None]
+    visible = (batch["own_count"] > 0)[:, None] & (batch["weight"] > 0)[:, :, None]
+    visible &= (batch["own_from"][:, None] <= position) & (position < batch["own_until"][:, None])
+    place = tf.where(visible)
+    of_row = tf.stack([place[:, 0], place[:, 2]], axis=1)
+    num_queries = tf.shape(position, tf.int64)[1]
+
+    def entry(name: str) -> tf.Tensor:
+        return tf.gather_nd(batch[name], of_row)
+
+    own = OwnItems(
+        query=tf.cast(place[:, 0] * num_queries + place[:, 1], tf.int32),
+        row=entry("own_row"),
+        count=entry("own_count"),
+        since_s=tf.gather_nd(since_s, place),
+        interval_s=entry("own_interval_s"),
+        events_since=tf.gather_nd(batch["query_position"], place[:, :2]) - entry("own_from"),
+    )
+    return own, place
+
+
+def _own_scores(
+    model: RetrievalModel,
+    batch: dict[str, tf.Tensor],
+    had: tuple[tf.Tensor, tf.Tensor, tf.Tensor],
+    query: tf.Tensor,
+    weight: tf.Tensor,
+    repeat_weight: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Scores of the items that each query's user has had.
+
+    Args:
+      model, batch: of the step.
+      had: places int32 [batch, own] of `own_row` among item vectors [R, D] and biases [R].
+      query, weight, repeat_weight: what the model encoded, [batch, query, ..].
+
+    Returns:
+      Scores [P, own], very low where there is no item or it is the target, and what the repeat
+      term adds to each target [P]; P = batch * query.
+    """
+    index, vectors, bias = had
+    own, place = own_items(batch)
+    own_index = tf.gather_nd(index, tf.stack([place[:, 0], place[:, 2]], axis=1))
+    bonus = model.score_repeats(own._replace(row=own_index), _flat(repeat_weight), vectors)
+    match = tf.matmul(query, tf.gather(vectors, index), transpose_b=True)
+    request_row = model.trend.row(tf.reshape(batch["request_time_s"], [-1]))
+    trend = model.trend.pair_features(tf.gather(request_row, own.query), own.row - FIRST_ITEM_ROW)
+    crowd = tf.reduce_sum(trend * tf.gather(_flat(weight), own.query), axis=1)
+    scores = tf.gather_nd(match, place) + crowd + tf.gather(bias, own_index) + bonus
+    shape = tf.stack([tf.size(batch["query_position"]), tf.shape(index)[1]])
+    is_target = own.row == tf.gather(tf.reshape(batch["target_row"], [-1]), own.query)
+    flat_place = tf.stack([own.query, tf.cast(place[:, 2], tf.int32)], axis=1)
+    beside = tf.tensor_scatter_nd_update(
+        tf.fill(shape, _NO_SCORE), flat_place, tf.where(is_target, _NO_SCORE, scores)
+    )
+    of_target = tf.math.unsorted_segment_sum(tf.where(is_target, bonus, 0), own.query, shape[0])
+    return beside, of_target
 
 
 def all_replicas(values: tf.Tensor) -> tf.Tensor:
