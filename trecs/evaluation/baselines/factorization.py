@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -138,9 +137,11 @@ def require_implicit() -> None:
 
 def _fit(make: Callable[..., Any], users: sp.csr_array, **settings: Any) -> Any:
     """Make a model of `implicit` and fit it to the binary users [num_users, num_items]."""
-    with warnings.catch_warnings():
-        # It advises another number of BLAS threads for the whole process, which is not ours to set.
-        warnings.simplefilter("ignore", RuntimeWarning)
+    from threadpoolctl import threadpool_limits
+
+    # It has threads of its own; with those of the BLAS in each of them a fit takes several times as
+    # long.
+    with threadpool_limits(1, "blas"):
         model = make(random_state=_SEED, **settings)
         model.fit(sp.csr_matrix(users), show_progress=False)
     return model
