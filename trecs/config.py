@@ -140,6 +140,49 @@ class EvaluationConfig:
 
 
 @dataclass(frozen=True)
+class PretrainingConfig:
+    """`trecs pretrain`; `training.seed`, `training.strategy` and `split` hold there too."""
+
+    steps: int = 2000
+    """Optimiser steps in all."""
+    batch_rows: int = 64
+    """Rows of tokens in a step, over all replicas."""
+    max_tokens: int = 64
+    """Tokens of a row, [CLS] and [SEP] included; longer texts become several rows."""
+    mask_rate: float = 0.15
+    """Share of tokens, or of words, that the masked loss predicts (Devlin et al. 2019)."""
+    whole_words: bool = True
+    """Mask all pieces of a word or none; single pieces are often told by their neighbours."""
+    mlm_weight: float = 1.0
+    """Weight of the masked-language-model loss. 0: not computed."""
+    causal_weight: float = 1.0
+    """Weight of the loss of the next token under a causal mask. 0: not computed."""
+    learning_rate: float = 5e-4
+    """Peak learning rate of AdamW, after warm-up; decays to a tenth by a cosine. For a BERT that is
+    already trained, take a tenth."""
+    warmup_steps: int = 100
+    """Steps of linear warm-up from zero."""
+    weight_decay: float = 0.01
+    """Decoupled weight decay of AdamW, on all but biases and normalisations."""
+    held_out_share: float = 0.05
+    """Share of each corpus' texts that are not trained on, and measured before and after."""
+    held_out_rows: int = 1000
+    """Most held-out rows of a corpus that are measured."""
+    checkpoint_steps: int = 500
+    """Steps between checkpoints."""
+    vocabulary_size: int = 8000
+    """Largest WordPiece vocabulary of a BERT from nothing."""
+    uncased: bool = True
+    """Whether a BERT from nothing ignores case and accents."""
+    num_layers: int = 2
+    """Transformer layers of a BERT from nothing."""
+    num_heads: int = 2
+    """Attention heads of each layer of a BERT from nothing; divides hidden_dim."""
+    hidden_dim: int = 128
+    """Width of a BERT from nothing; the feed-forward layers are four times as wide."""
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings of a run."""
 
@@ -149,6 +192,7 @@ class Config:
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    pretraining: PretrainingConfig = field(default_factory=PretrainingConfig)
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """The settings as plain nested dictionaries, fit for JSON."""
@@ -187,6 +231,22 @@ _RANGES: dict[str, tuple[float, float]] = {
     "training.seed": (0, 2**31 - 1),
     "training.validation_targets": (0, 10**9),
     "training.checkpoint_steps": (1, 10**9),
+    "pretraining.steps": (1, 10**9),
+    "pretraining.batch_rows": (1, 1_000_000),
+    "pretraining.max_tokens": (4, 512),
+    "pretraining.mask_rate": (0.01, 0.9),
+    "pretraining.mlm_weight": (0, 1000),
+    "pretraining.causal_weight": (0, 1000),
+    "pretraining.learning_rate": (1e-8, 10),
+    "pretraining.warmup_steps": (0, 10_000_000),
+    "pretraining.weight_decay": (0, 10),
+    "pretraining.held_out_share": (0.001, 0.5),
+    "pretraining.held_out_rows": (1, 10**9),
+    "pretraining.checkpoint_steps": (1, 10**9),
+    "pretraining.vocabulary_size": (100, 1_000_000),
+    "pretraining.num_layers": (1, 48),
+    "pretraining.num_heads": (1, 64),
+    "pretraining.hidden_dim": (2, 4096),
 }
 
 
@@ -311,7 +371,14 @@ def _check_value(key: str, value: Any, problems: Problems) -> None:
 
 
 def _check_relations(config: Config, problems: Problems) -> None:
-    model, split = config.model, config.split
+    model, split, bert = config.model, config.split, config.pretraining
+    if bert.hidden_dim % bert.num_heads:
+        problems.add(
+            "pretraining.num_heads must divide pretraining.hidden_dim, got "
+            f"{bert.num_heads} heads for {bert.hidden_dim}"
+        )
+    if bert.mlm_weight == bert.causal_weight == 0:
+        problems.add("one of pretraining.mlm_weight and pretraining.causal_weight must be above 0")
     if model.embedding_dim % model.num_heads:
         problems.add(
             f"model.num_heads must divide model.embedding_dim, got {model.num_heads} heads for "

@@ -56,7 +56,9 @@ class Bert:
 
     @cached_property
     def _cased_tokenizer(self) -> keras_nlp.models.BertTokenizer:
-        return keras_nlp.models.BertTokenizer(self.tokenizer.get_vocabulary())
+        # Its tables must not belong to the graph that first asks for them.
+        with tf.init_scope():
+            return keras_nlp.models.BertTokenizer(self.tokenizer.get_vocabulary())
 
     def tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """WordPiece tokens of strings [n], int32 [n, (tokens)], without [CLS] and [SEP].
