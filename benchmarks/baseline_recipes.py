@@ -19,7 +19,7 @@ from trecs.data.log import events_frame, log_from_frame
 from trecs.data.sequences import build_sequences
 from trecs.data.splits import Split
 from trecs.evaluation.baselines.ease import Ease, fit_ease
-from trecs.evaluation.baselines.markov import Markov, count_transitions
+from trecs.evaluation.baselines.markov import Markov, transition_shares
 from trecs.evaluation.baselines.popularity import MostPopular
 from trecs.evaluation.metrics import ndcg, recall
 from trecs.evaluation.protocol import evaluate
@@ -55,7 +55,7 @@ def recipe_scorers(dataset: Dataset, split: Split) -> dict[str, Scorer]:
         "most_popular": MostPopular(log, train),
         "ease": Ease(log, ease),
         "ease_decayed": Ease(log, ease, decay=0.95),
-        "markov": Markov(log, count_transitions(log, train, window=10), decay=0.8, last=20),
+        "markov": Markov(log, transition_shares(log, train, window=10), decay=0.8, last=20),
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ from trecs.training.trainer import BatchPlan, StoppingRule, fit
 from trecs.training.wandb_logger import WandbLogger
 
 _VALIDATION_SEED = 0
+_TRANSITION_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0)
 
 
 def train(
@@ -84,11 +85,12 @@ def train(
     with strategy.scope():
         model = run.untrained_model()
         model.compile(make_optimizer(run.config, plan.num_batches(0)), make_objective(run))
+        validate = _validator(run, model)
         fit(
             model,
             plan,
             StoppingRule(settings.epochs, settings.patience),
-            _validator(run, model),
+            validate,
             run.directory,
             checkpoint_steps=settings.checkpoint_steps,
             callbacks=[*loggers, *callbacks],
@@ -97,6 +99,7 @@ def train(
     for logger in loggers:
         if isinstance(logger, WandbLogger):
             logger.close()
+        _choose_transition_weight(model, validate)
     _save_weights(model, run.directory / WEIGHTS)
     return run
 
@@ -227,6 +230,7 @@ def export(run: Run, to: str | Path, version: int | None = None, k: int = 50) ->
     module = RecommenderModule(
         model,
         build_index(run, model, as_of_s),
+        run.transitions(),
         run.vocabulary.user_ids,
         history_len=run.config.model.history_len,
         strict=run.strict,
@@ -275,7 +279,7 @@ def _measure(run: Run, names: Sequence[str], **choices: Any) -> tuple[Evaluation
     return of_model, values | {"protocol": values["protocol"] | said}
 
 
-def _validator(run: Run, model: RetrievalModel) -> Any:
+def _validator(run: Run, model: RetrievalModel) -> Callable[[], float]:
     """Validation NDCG@10 of the model as it is, over a fixed sample of the validation targets."""
     scorer = run.scorer(model)
     targets = run.split.validation
@@ -292,6 +296,15 @@ def _validator(run: Run, model: RetrievalModel) -> Any:
         return float(ndcg(found.ranks, 10).mean())
 
     return validate
+
+
+def _choose_transition_weight(model: RetrievalModel, validate: Callable[[], float]) -> None:
+    """Leave the weight that validates best in the model; the smaller one of equals."""
+    scores = []
+    for weight in _TRANSITION_WEIGHTS:
+        model.transition_weight.assign(weight)
+        scores.append(validate())
+    model.transition_weight.assign(_TRANSITION_WEIGHTS[int(np.argmax(scores))])
 
 
 def _save_weights(model: RetrievalModel, path: Path) -> None:

@@ -9,7 +9,7 @@ from trecs.data.sequences import build_sequences
 from trecs.evaluation.baselines import item_knn
 from trecs.evaluation.baselines.ease import Ease, fit_ease
 from trecs.evaluation.baselines.item_knn import ItemKnn, nearest_items
-from trecs.evaluation.baselines.markov import Markov, count_transitions
+from trecs.evaluation.baselines.markov import Markov, transition_shares
 from trecs.evaluation.requests import make_requests
 
 NUM_USERS, NUM_ITEMS, NUM_EVENTS, NUM_TRAIN = 12, 15, 260, 180
@@ -148,12 +148,12 @@ def dense_transitions(dataset, window):
 
 @pytest.mark.parametrize("window", [1, 4, 300])
 def test_transitions_weigh_pairs_by_their_distance(shop, train, window):
-    found = count_transitions(shop.log, train, window).toarray()
+    found = transition_shares(shop.log, train, window).toarray()
     assert found == pytest.approx(dense_transitions(shop, window), rel=1e-5)
 
 
 def test_markov_sums_the_rows_of_the_last_events(shop, train):
-    transitions = count_transitions(shop.log, train, 3)
+    transitions = transition_shares(shop.log, train, 3)
     scores = Markov(shop.log, transitions, decay=0.6, last=5).score(requests_of(shop))
     dense, expected = dense_transitions(shop, 3), []
     for history in histories(shop):
@@ -172,7 +172,7 @@ def test_no_history_and_untrained_items_score_nothing(make_dataset, name):
     scorer = {
         "item_knn": lambda: ItemKnn(log, nearest_items(log, train, 5, 0.0)),
         "ease": lambda: Ease(log, fit_ease(log, train, 1.0)),
-        "markov": lambda: Markov(log, count_transitions(log, train, 2), decay=0.8),
+        "markov": lambda: Markov(log, transition_shares(log, train, 2), decay=0.8),
     }[name]()
     requests = make_requests(log, build_sequences(log), np.array([1, 4, 5]), "order")
     scores = scorer.score(requests)
@@ -190,6 +190,6 @@ def test_settings_out_of_range_are_refused(shop, train):
     with pytest.raises(ValueError, match="decay of a history must be in \\(0, 1\\], but 1.5"):
         Ease(shop.log, fit_ease(shop.log, train, 1.0), decay=1.5)
     with pytest.raises(ValueError, match="window of transitions must be at least 1, but 0 came"):
-        count_transitions(shop.log, train, 0)
+        transition_shares(shop.log, train, 0)
     with pytest.raises(ValueError, match="one last event at least, but 0.8 and 0 came"):
-        Markov(shop.log, count_transitions(shop.log, train, 1), decay=0.8, last=0)
+        Markov(shop.log, transition_shares(shop.log, train, 1), decay=0.8, last=0)

@@ -15,7 +15,7 @@ from trecs.data.sequences import build_sequences
 from trecs.data.splits import Split
 from trecs.errors import FetchError
 from trecs.evaluation.baselines.ease import Ease, fit_ease
-from trecs.evaluation.baselines.markov import Markov, count_transitions
+from trecs.evaluation.baselines.markov import Markov, transition_shares
 from trecs.evaluation.baselines.popularity import MostPopular
 from trecs.evaluation.metrics import ndcg, recall
 from trecs.evaluation.protocol import evaluate
@@ -45,7 +45,7 @@ RECIPES = {
     "ease": (lambda log, train: Ease(log, fit_ease(log, train, 200)), "0.145 0.075"),
     "ease decayed": (lambda log, train: Ease(log, fit_ease(log, train, 200), 0.95), "0.191 0.103"),
     "markov": (
-        lambda log, train: Markov(log, count_transitions(log, train, 10), 0.8, last=20),
+        lambda log, train: Markov(log, transition_shares(log, train, 10), 0.8, last=20),
         "0.208 0.116",
     ),
 }

@@ -10,9 +10,11 @@ from trecs.evaluation.protocol import Requests
 from trecs.features.batches import EventRows, query_batches
 from trecs.features.repeats import own_entries
 from trecs.features.spec import FIRST_ITEM_ROW, UNKNOWN_ROW
+from trecs.features.transitions import NUM_RECENT
 from trecs.features.trend import Trend
 from trecs.models.repeats import OwnItems
 from trecs.models.retrieval import RetrievalModel, score
+from trecs.models.transitions import Transitions
 
 _BATCH_ROWS = 256
 # Floats of the largest intermediate, [queries, trend features, items]: 256 MiB.
@@ -28,6 +30,7 @@ class ModelScorer:
       model: with its items set; candidates are in the items' order.
       events: all events that histories may hold, by user.
       trend: as-of counts of the whole log; a request reads the days before its own only.
+      transitions: of the training events.
       row_of_code: int32 [N], item row of each item code.
       history_len: newest events read.
     """
@@ -37,12 +40,14 @@ class ModelScorer:
         model: RetrievalModel,
         events: EventRows,
         trend: Trend,
+        transitions: Transitions,
         row_of_code: NDArray[np.int32],
         history_len: int,
     ) -> None:
         self._model = model
         self._events = events
         self._trend = trend
+        self._transitions = transitions
         self._history_len = history_len
         self._candidate_rows = tf.constant(row_of_code)
         self._code_of_row = np.zeros(int(row_of_code.max()) + 1, np.int64)
@@ -50,6 +55,7 @@ class ModelScorer:
         self._encode_items = tf.function(model.encode_items)
         self._encode = tf.function(self._encode_batch, reduce_retracing=True)
         self._repeat = tf.function(model.score_repeats, reduce_retracing=True)
+        self._follow = tf.function(self._score_transitions, reduce_retracing=True)
         self._score = tf.function(self._score_rows, reduce_retracing=True)
         self.refresh()
 
@@ -70,7 +76,19 @@ class ModelScorer:
             )
         if self._model.repeat_term is not None:
             self._add_repeats(scores, requests, repeat_weight)
+        if float(self._model.transition_weight):
+            scores += self._follow(tf.constant(self._recent(requests))).numpy()
         return scores
+
+    def _recent(self, requests: Requests) -> NDArray[np.int32]:
+        """Candidates of each history's newest events, as `Transitions.log_shares` reads them."""
+        event = requests.history_hi[:, None] + np.arange(-NUM_RECENT, 0)
+        candidate = self._events.item_row[np.maximum(event, 0)] - FIRST_ITEM_ROW
+        return np.where(event >= requests.history_lo[:, None], candidate, -1).astype(np.int32)
+
+    def _score_transitions(self, recent: tf.Tensor) -> tf.Tensor:
+        shares = self._transitions.log_shares(recent) * self._model.transition_weight
+        return tf.gather(shares, self._candidate_rows - FIRST_ITEM_ROW, axis=1)
 
     def _add_repeats(
         self, scores: NDArray[np.float32], requests: Requests, weight: tf.Tensor

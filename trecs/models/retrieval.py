@@ -48,7 +48,9 @@ class ItemTensors:
 
 @keras.saving.register_keras_serializable("trecs")
 class RetrievalModel(keras.Model):
-    """score(u, t, i) = <q(u, t), c_i> + <w(u, t), trend_i(t)> + b_i + repeat(u, t, i).
+    """score(u, t, i) = <q, c_i> + <w, trend_i(t)> + b_i + repeat(u, t, i) + v transition(u, i).
+
+    The query q and the trend weights w are those of user u at time t.
 
     Trains by its own `train_step`, to which `compile` gives an objective from
     `trecs.training.loss`. The items and the trend are data and are given by `set_data`, before
@@ -76,6 +78,10 @@ class RetrievalModel(keras.Model):
         self.item_tower = item_tower
         self.timestamp_tower = timestamp_tower
         self.user_tower = user_tower
+        # Chosen after training; 0 until then. See `trecs.models.transitions`.
+        self.transition_weight = self.add_weight(
+            shape=(), initializer="zeros", trainable=False, name="transition_weight"
+        )
         self.loss_tracker = keras.metrics.Mean(name="loss")
         self._objective: Objective | None = None
         # In a tuple, so that neither Keras nor TensorFlow tracks it.

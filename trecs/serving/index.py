@@ -73,12 +73,18 @@ class ExactIndex(tf.Module):
         return tf.concat([vector, trend, bias], axis=1)
 
     def top_k(
-        self, query: tf.Tensor, bonus: Bonus | None, excluded: tf.Tensor, k: int
+        self,
+        query: tf.Tensor,
+        addition: tf.Tensor,
+        bonus: Bonus | None,
+        excluded: tf.Tensor,
+        k: int,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """The k best candidates of each query.
 
         Args:
           query: float32 [B, D + K + 1].
+          addition: float32 [B, N], what scores have on top of the inner product.
           bonus: what single scores have on top of the inner product.
           excluded: int32 [B, E] candidates to leave out; negative numbers are ignored.
           k: at most N.
@@ -90,7 +96,7 @@ class ExactIndex(tf.Module):
         width, kinds = self.vectors.shape[1], self.trend.shape[1]
         scores = tf.matmul(query[:, :width], self.vectors[2:], transpose_b=True)
         scores += tf.matmul(query[:, width : width + kinds], self.trend, transpose_b=True)
-        scores += self.bias
+        scores += self.bias + addition
         if bonus is not None:
             scores = tf.tensor_scatter_nd_add(scores, bonus.place, bonus.value)
         row = tf.broadcast_to(tf.range(tf.shape(excluded)[0])[:, None], tf.shape(excluded))

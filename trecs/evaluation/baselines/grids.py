@@ -12,7 +12,7 @@ from trecs.data.log import EventLog
 from trecs.evaluation.baselines.ease import Ease, fit_ease
 from trecs.evaluation.baselines.factorization import Als, Bpr
 from trecs.evaluation.baselines.item_knn import ItemKnn, largest, nearest_items
-from trecs.evaluation.baselines.markov import Markov, count_transitions
+from trecs.evaluation.baselines.markov import Markov, transition_shares
 from trecs.evaluation.baselines.selection import Parameters
 from trecs.evaluation.requests import Scorer
 
@@ -48,7 +48,7 @@ def ease_decayed_fits(log: EventLog, train: NDArray[np.int64]) -> Fits:
 def markov_fits(log: EventLog, train: NDArray[np.int64]) -> Fits:
     """Markov with a window of 10, 3 or 1 places and a decay of .8, .6 or .9 an event."""
     for window in (10, 3, 1):
-        transitions = count_transitions(log, train, window)
+        transitions = transition_shares(log, train, window)
         for decay in (0.8, 0.6, 0.9):
             yield {"window": window, "decay": decay}, Markov(log, transitions, decay)
 

@@ -7,7 +7,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from trecs.data.log import EventLog
-from trecs.data.sequences import build_sequences
+from trecs.data.transitions import count_transitions
 from trecs.evaluation.baselines.history import HistoryEvents, HistoryReader
 from trecs.evaluation.requests import Requests
 
@@ -22,7 +22,7 @@ class Markov:
     def __init__(
         self, log: EventLog, transitions: sp.csr_array, decay: float, last: int = 20
     ) -> None:
-        """Take what `count_transitions` found; ValueError unless 0 < decay <= 1 and last >= 1."""
+        """Take what `transition_shares` found; ValueError unless 0 < decay <= 1 and last >= 1."""
         if not 0 < decay <= 1 or last < 1:
             raise ValueError(
                 "a Markov scorer needs a decay in (0, 1] and one last event at least, but "
@@ -42,36 +42,12 @@ class Markov:
         return scores
 
 
-def count_transitions(log: EventLog, train: NDArray[np.int64], window: int) -> sp.csr_array:
-    """Count which items follow which within a user's training events.
+def transition_shares(log: EventLog, train: NDArray[np.int64], window: int) -> sp.csr_array:
+    """Return what `count_transitions` counts, each row divided by its sum.
 
-    Every pair of events that stand d = 1 ... window places apart adds 1/d to the entry of its two
-    items, earlier one first; rows are then divided by their sums.
-
-    Args:
-        log: the event log; events of one second stand in its order.
-        train: int64 [n], positions of the training events.
-        window: largest distance, at least 1.
-
-    Returns:
-        float32 [num_items, num_items]; rows sum to 1, or to 0 for items that nothing follows. Built
-        one distance at a time: at most `window * n` entries.
-
-    Raises:
-        ValueError: window is below 1.
+    float32 [num_items, num_items]; rows sum to 1, or to 0 for items that nothing follows.
     """
-    if window < 1:
-        raise ValueError(f"a window of transitions must be at least 1, but {window} came")
-    order = build_sequences(log, train).order
-    user, item = log.user[order], log.item[order]
-    shape = (log.num_items, log.num_items)
-    counts = sp.csr_array(shape, dtype=np.float32)
-    for distance in range(1, window + 1):
-        same = np.flatnonzero(user[distance:] == user[:-distance])
-        pairs = (item[same], item[same + distance])
-        weight = np.full(same.size, 1 / distance, np.float32)
-        counts = counts + sp.csr_array((weight, pairs), shape=shape)
-    total = counts.sum(axis=1)
-    row = np.repeat(np.arange(log.num_items), np.diff(counts.indptr))
-    counts.data /= total[row]
-    return counts
+    shares = count_transitions(log, train, window)
+    total = shares.sum(axis=1)
+    shares.data /= total[np.repeat(np.arange(log.num_items), np.diff(shares.indptr))]
+    return shares
