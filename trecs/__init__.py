@@ -26,6 +26,7 @@ _API = {
     "evaluate": "trecs.api",
     "export": "trecs.api",
     "load_data": "trecs.data.loading",
+    "pretrain": "trecs.training.pretrain",
     "report": "trecs.api",
     "train": "trecs.api",
     "Recommender": "trecs.serving.client",

@@ -1,4 +1,4 @@
-"""The command line: `trecs fetch | audit | train | evaluate | report | export | recommend`.
+"""The command line: `trecs fetch`, `audit`, `pretrain`, `train`, `evaluate` and so on.
 
 Results go to standard output, progress and errors to standard error. Exit codes: 0, 1 for a
 failure, 2 for bad usage.
@@ -74,6 +74,22 @@ def _audit(options: argparse.Namespace) -> None:
 
         Path(options.html).write_text(audit_html(found, options.data), encoding="utf-8")
     _write(to_text(found))
+
+
+def _pretrain(options: argparse.Namespace) -> None:
+    from trecs.text.held_out import to_text
+    from trecs.training.pretrain import pretrain
+
+    report = pretrain(
+        options.corpus,
+        options.out,
+        load_config(options.config, options.set),
+        bert=options.bert,
+        items=options.items,
+        verbose=1 if sys.stderr.isatty() else 2,
+        say=_note,
+    )
+    _write(to_text(report["before"], report["after"]))
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -157,6 +173,8 @@ def _config(options: argparse.Namespace) -> Config:
     }
     if getattr(options, "split", None) is not None:
         values["split"] = {"kind": options.split}
+    if getattr(options, "bert", None) is not None:
+        values["text"] = {"preset": options.bert}
     return load_config(options.config, options.set, values)
 
 
@@ -179,6 +197,8 @@ def _parser() -> argparse.ArgumentParser:
     _data_options(audit)
     audit.add_argument("--json", metavar="FILE", help="write the figures as JSON")
     audit.add_argument("--html", metavar="FILE", help="write a page with pictures (extra `report`)")
+    text = "pretrain a BERT on item texts, histories and text files; continues where it was"
+    _pretrain_options(command("pretrain", _pretrain, text))
     _train_options(command("train", _train, "train a model; continues an interrupted run"))
 
     text = "measure a run on its test targets, beside baselines"
@@ -239,9 +259,24 @@ def _evaluate_options(evaluate: argparse.ArgumentParser) -> None:
     )
 
 
+def _pretrain_options(pretrain: argparse.ArgumentParser) -> None:
+    pretrain.add_argument(
+        "--corpus",
+        nargs="+",
+        required=True,
+        metavar="SOURCE",
+        help="names or paths of data sets, as for train, and text files (.txt), a text a line",
+    )
+    pretrain.add_argument("--out", required=True, metavar="DIR", help="folder of the preset")
+    pretrain.add_argument("--bert", default="", metavar="PRESET", help="default: a new small one")
+    pretrain.add_argument("--items", metavar="PATH", help="the items file of a log")
+    _setting_options(pretrain)
+
+
 def _train_options(train: argparse.ArgumentParser) -> None:
     _data_options(train)
     train.add_argument("--out", required=True, metavar="RUN", help="folder of the run")
+    train.add_argument("--bert", metavar="PRESET", help="of the item texts; also: text.preset")
     train.add_argument("--split", choices=("temporal", "leave-last-out"), help="default: temporal")
 
 
@@ -251,6 +286,10 @@ def _data_options(command: argparse.ArgumentParser) -> None:
     for name in ("user", "item", "timestamp", "rating"):
         command.add_argument(f"--{name}-column", metavar="C", help="default: found by its name")
     command.add_argument("--timestamp-unit", metavar="U", help="s, ms, us or ns; default: told")
+    _setting_options(command)
+
+
+def _setting_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--config", metavar="FILE", help="settings as TOML")
     command.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="such as model.dropout=0.1"
