@@ -49,7 +49,7 @@ def expected(folder, texts, max_tokens):
 
 def pieces(folder, text):
     bert = load_bert(str(folder))
-    (tokens,) = tf.function(bert.tokenize)(tf.constant([text])).to_list()
+    (tokens,) = bert.tokenize(tf.constant([text])).to_list()
     return [bert.tokenizer.id_to_token(token) for token in tokens]
 
 

@@ -60,11 +60,16 @@ class Bert:
         with tf.init_scope():
             return keras_nlp.models.BertTokenizer(self.tokenizer.get_vocabulary())
 
-    def tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        """WordPiece tokens of strings [n], int32 [n, (tokens)], without [CLS] and [SEP].
+    @cached_property
+    def tokenize(self) -> Any:
+        """A function of strings [n] to WordPiece tokens, int32 [n, (tokens)].
 
-        To be called in a graph, where the tokenizer gives tensors.
+        Without [CLS] and [SEP]. It is a graph: called eagerly, the tokenizer returns Python lists,
+        slow for a whole catalogue.
         """
+        return tf.function(self._tokens, input_signature=[tf.TensorSpec([None], tf.string)])
+
+    def _tokens(self, texts: tf.Tensor) -> tf.RaggedTensor:
         if self.tokenizer.lowercase:
             texts = lower_case(texts, self.tokenizer.strip_accents)
         return self._cased_tokenizer(texts)
@@ -169,9 +174,8 @@ def cached_text_vectors(preset: str, texts: Sequence[str], max_tokens: int) -> N
 
 def _tokenize(bert: Bert, texts: Sequence[str]) -> NDArray[np.int32]:
     """WordPiece tokens, padded with the padding token."""
-    # In a graph: called eagerly the tokenizer returns Python lists, slow for a whole catalogue.
-    run = tf.function(lambda x: bert.tokenize(x).to_tensor(bert.tokenizer.pad_token_id))
-    tokens: NDArray[np.int32] = run(tf.constant(texts)).numpy()
+    ragged = bert.tokenize(tf.constant(texts, tf.string))
+    tokens: NDArray[np.int32] = ragged.to_tensor(bert.tokenizer.pad_token_id).numpy()
     return tokens
 
 

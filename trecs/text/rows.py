@@ -43,9 +43,8 @@ def cut_rows(bert: Bert, texts: Sequence[str], width: int) -> Rows:
       texts: strings; those without a token give no row.
       width: tokens of a row.
     """
-    tokenize = tf.function(bert.tokenize, input_signature=[tf.TensorSpec([None], tf.string)])
     parts = [
-        _cut(tokenize(tf.constant(list(texts[start : start + _TEXTS_AT_ONCE]))), width, bert)
+        _cut(bert.tokenize(tf.constant(list(texts[start : start + _TEXTS_AT_ONCE]))), width, bert)
         for start in range(0, len(texts), _TEXTS_AT_ONCE)
     ]
     return concatenate(parts or [Rows(np.zeros((0, width), np.int32), np.zeros(0, np.int32))])

@@ -13,7 +13,7 @@ from trecs.config import Config
 from trecs.data.loading import load_data
 from trecs.data.splits import temporal
 from trecs.errors import ConfigError, UsageError
-from trecs.text.bert import Bert
+from trecs.text.bert import Bert, load_bert
 from trecs.text.corpus import Corpus, data_corpora, text_file_corpus
 from trecs.text.held_out import held_out_losses
 from trecs.text.masking import Masker, MaskingRule
@@ -26,7 +26,7 @@ from trecs.training.pretraining_folder import (
     START,
     claim,
     finish,
-    open_start,
+    keep_start,
     write_report,
 )
 from trecs.training.strategy import make_strategy, worker_folder
@@ -85,7 +85,10 @@ def pretrain(
     if "after" in report:
         return report
     with strategy.scope():
-        start = open_start(folder / START, config, bert, corpora)
+        keep_start(folder / START, config, bert, corpora)
+        # Again, since making a new BERT draws random numbers, which a resume does not do.
+        keras.utils.set_random_seed(config.training.seed)
+        start = load_bert(str(folder / START))
         model = PretrainingModel(start, settings.mlm_weight, settings.causal_weight)
         model.compile(optimizer=pretraining_optimizer(settings))
         _train(model, start, corpora, folder, config, report, verbose)

@@ -23,14 +23,14 @@ START, CHECKPOINTS = "start", "checkpoints"
 _PART = "part"
 
 
-def open_start(folder: Path, config: Config, bert: str, corpora: Sequence[Corpus]) -> Bert:
-    """The BERT to start from, kept in the folder, so that a resume starts from the same.
+def keep_start(folder: Path, config: Config, bert: str, corpora: Sequence[Corpus]) -> None:
+    """Write the preset to start from, so that a resume starts from the same; once a folder.
 
     Raises:
       ConfigError: it cannot be had, or does not read rows as long as the settings ask for.
     """
     if folder.exists():
-        return load_bert(str(folder))
+        return
     settings = config.pretraining
     if bert:
         start = load_bert(bert, exact=False)
@@ -54,7 +54,6 @@ def open_start(folder: Path, config: Config, bert: str, corpora: Sequence[Corpus
     shutil.rmtree(part, ignore_errors=True)
     save_preset(start, str(part))
     part.rename(folder)
-    return start
 
 
 def claim(folder: Path, config: Config, bert: str, corpora: Sequence[Corpus]) -> dict[str, Any]:
