@@ -67,7 +67,7 @@ def test_the_settings_survive_json() -> None:
         ("text.preset=3", r"text\.preset must be str, got 3"),
         ("model.dropout=1", r"model\.dropout must be from 0 to 0\.95, got 1\.0"),
         ("model.dropout=nan", r"model\.dropout must be from 0 to 0\.95, got nan"),
-        ("training.epochs=0", r"training\.epochs must be from 1 to 100000, got 0"),
+        ("training.epochs=-1", r"training\.epochs must be from 0 to 100000, got -1"),
         ("split.kind=random", r"must be one of 'temporal', 'leave-last-out', got 'random'"),
         ("model.num_heads=3", r"num_heads must divide model\.embedding_dim, got 3 heads for 64"),
         ("split.train_quantile=.95", r"train_quantile must be float, got '\.95'"),

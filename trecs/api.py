@@ -25,7 +25,7 @@ from trecs.evaluation.protocol import evaluate as run_protocol
 from trecs.evaluation.report import to_json, write_predictions
 from trecs.evaluation.requests import RequestTime
 from trecs.features.spec import FIRST_ITEM_ROW
-from trecs.models.retrieval import Objective, RetrievalModel
+from trecs.models.retrieval import RetrievalModel
 from trecs.reporting.comparisons import compare_runs
 from trecs.reporting.figures import require_matplotlib
 from trecs.reporting.files import write_report
@@ -35,8 +35,8 @@ from trecs.run import WEIGHTS, Run, fingerprint
 from trecs.serving.export import write_extras, write_version
 from trecs.serving.index import ExactIndex
 from trecs.serving.module import RecommenderModule
-from trecs.training.loss import FullSoftmax, SampledSoftmax
-from trecs.training.strategy import make_strategy, uses_bfloat16, worker_folder
+from trecs.training.recipe import make_objective, make_optimizer, max_epochs
+from trecs.training.strategy import make_strategy, worker_folder
 from trecs.training.trainer import BatchPlan, StoppingRule, fit
 from trecs.training.wandb_logger import WandbLogger
 
@@ -82,14 +82,18 @@ def train(
         seed=settings.seed,
         num_replicas=strategy.num_replicas_in_sync,
     )
+    epochs = max_epochs(run.config, len(run.split.train))
     with strategy.scope():
         model = run.untrained_model()
-        model.compile(make_optimizer(run.config, plan.num_batches(0)), make_objective(run))
+        model.compile(
+            make_optimizer(run.config, epochs * plan.num_batches(0)),
+            make_objective(run.config, run.vocabulary),
+        )
         validate = _validator(run, model)
         fit(
             model,
             plan,
-            StoppingRule(settings.epochs, settings.patience),
+            StoppingRule(epochs, settings.patience),
             validate,
             run.directory,
             checkpoint_steps=settings.checkpoint_steps,
@@ -102,35 +106,6 @@ def train(
         _choose_transition_weight(model, validate)
     _save_weights(model, run.directory / WEIGHTS)
     return run
-
-
-def make_objective(run: Run) -> Objective:
-    """The loss of a run: full softmax up to `model.full_softmax_max_items`, else sampled."""
-    settings = run.config.model
-    kind = settings.loss
-    if kind == "auto":
-        small = len(run.vocabulary.item_ids) <= settings.full_softmax_max_items
-        kind = "full" if small else "sampled"
-    if kind == "full":
-        return FullSoftmax(uses_bfloat16(run.config.training.precision))
-    counts = np.array(run.vocabulary.item_counts, np.int64)
-    return SampledSoftmax(counts, settings.num_uniform_negatives, run.config.training.seed)
-
-
-def make_optimizer(config: Config, steps_per_epoch: int) -> keras.Optimizer:
-    """AdamW with linear warm-up and cosine decay to a tenth over all epochs."""
-    settings = config.training
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0,
-        decay_steps=max(1, settings.epochs * steps_per_epoch),
-        alpha=0.1,
-        warmup_target=settings.learning_rate,
-        warmup_steps=settings.warmup_steps,
-    )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay)
-    # Decay acts on projections alone: embeddings of rare items would fade between their events.
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "embeddings"])
-    return optimizer
 
 
 def logging_callbacks(run: Run) -> list[keras.callbacks.Callback]:

@@ -19,6 +19,7 @@ from trecs.features.batches import training_batches
 from trecs.features.spec import FIRST_ITEM_ROW
 from trecs.run import WEIGHTS
 from trecs.training.loss import own_items
+from trecs.training.recipe import make_objective, make_optimizer
 
 NUM_ITEMS = 12
 
@@ -149,7 +150,7 @@ def test_the_sampled_loss_counts_own_items_and_the_full_loss_agrees_that_repeats
         )
         changed = dataclasses.replace(run, config=config)
         model = changed.model()
-        model.compile(trecs.api.make_optimizer(config, 1), trecs.api.make_objective(changed))
+        model.compile(make_optimizer(config, 1), make_objective(config, run.vocabulary))
         batch = next(
             training_batches(
                 run.events(run.split.train),

@@ -14,12 +14,12 @@ import pandas as pd
 import tensorflow as tf
 
 import trecs  # noqa: F401 - before tensorflow
-from trecs.api import make_objective
 from trecs.config import load_config
 from trecs.data.catalogue import catalogue_from_frame
 from trecs.data.dataset import align
 from trecs.data.log import log_from_frame
 from trecs.run import Run
+from trecs.training.recipe import make_objective
 from trecs.training.strategy import make_strategy
 from trecs.training.trainer import BatchPlan, input_dataset
 
@@ -70,7 +70,7 @@ def gradients(run, strategy_name, start):
     with strategy.scope():
         model = run.untrained_model()
         model.set_weights(start)
-        model.compile(keras.optimizers.SGD(1.0), make_objective(run))
+        model.compile(keras.optimizers.SGD(1.0), make_objective(run.config, run.vocabulary))
         model.fit(input_dataset(plan, 0), steps_per_epoch=1, epochs=1, shuffle=False, verbose=0)
     return strategy.num_replicas_in_sync, [
         before - after for before, after in zip(start, model.get_weights(), strict=True)
