@@ -38,10 +38,10 @@ def ease_fits(log: EventLog, train: NDArray[np.int64]) -> Fits:
 
 
 def ease_decayed_fits(log: EventLog, train: NDArray[np.int64]) -> Fits:
-    """Ease with the same and a decay of .95, .8, .6 or .9 an event."""
+    """Ease with the same and a decay of .95, .8, .6 or .99 an event."""
     for regularization in _EASE_REGULARIZATIONS:
         ease = fit_ease(log, train, regularization)
-        for decay in (0.95, 0.8, 0.6, 0.9):
+        for decay in (0.95, 0.8, 0.6, 0.99):
             yield {"regularization": regularization, "decay": decay}, Ease(log, ease, decay)
 
 
@@ -54,8 +54,8 @@ def markov_fits(log: EventLog, train: NDArray[np.int64]) -> Fits:
 
 
 def als_fits(log: EventLog, train: NDArray[np.int64]) -> Fits:
-    """Als with 64 or 128 factors and an alpha of 10, 1 or 40."""
-    for num_factors, alpha in product((64, 128), (10.0, 1.0, 40.0)):
+    """Als with 64, 32 or 128 factors and an alpha of 10 or 1."""
+    for num_factors, alpha in product((64, 32, 128), (10.0, 1.0)):
         parameters = {"num_factors": num_factors, "regularization": 1.0, "alpha": alpha}
         scorer = Als(log, train, num_factors=num_factors, regularization=1.0, alpha=alpha)
         yield parameters, scorer
