@@ -215,6 +215,11 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--version", type=int, metavar="N", help="default: the next number")
     export.add_argument("-k", type=int, default=50, metavar="K", help="length of the lists (50)")
 
+    from trecs.serving import server_command
+
+    text = "serve a model folder as TensorFlow Serving does: REST and gRPC"
+    server_command.add_options(command("serve", server_command.run, text))
+
     recommend = command("recommend", _recommend, "ask an exported model; reads nothing else")
     recommend.add_argument("model", metavar="DIR", help="such as saved_models/NAME")
     recommend.add_argument("--user", required=True, metavar="ID", help="user id, known or not")

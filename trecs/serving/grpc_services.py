@@ -1,0 +1,184 @@
+"""TensorFlow Serving's gRPC: `PredictionService.Predict` and `GetModelMetadata`, and
+`ModelService.GetModelStatus`; the other methods answer UNIMPLEMENTED.
+"""  # noqa: D205
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    model_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
+
+from trecs.serving.rest_json import DEFAULT_SIGNATURE
+from trecs.serving.server_batching import Batcher
+from trecs.serving.server_inputs import check_arrays, check_names, check_shape
+from trecs.serving.server_metadata import metadata_response, status_response
+from trecs.serving.server_metrics import ServerMetrics
+from trecs.serving.server_settings import RequestError, ServerSettings
+from trecs.serving.server_versions import LoadedVersion, ModelVersions
+
+_THREADS = 64
+"""Each request under way holds one while the batcher computes."""
+
+
+class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
+    def __init__(
+        self,
+        versions: ModelVersions,
+        batcher: Batcher,
+        metrics: ServerMetrics,
+        settings: ServerSettings,
+    ) -> None:
+        self._versions, self._batcher = versions, batcher
+        self._metrics, self._settings = metrics, settings
+
+    def Predict(  # noqa: N802
+        self, request: predict_pb2.PredictRequest, context: grpc.ServicerContext
+    ) -> predict_pb2.PredictResponse:
+        with _status(context, self._metrics):
+            version = self._versions.get(request.model_spec.name, _number(request.model_spec))
+            return self._predict(request, version, context)
+
+    def GetModelMetadata(  # noqa: N802
+        self,
+        request: get_model_metadata_pb2.GetModelMetadataRequest,
+        context: grpc.ServicerContext,
+    ) -> get_model_metadata_pb2.GetModelMetadataResponse:
+        with _status(context):
+            if list(request.metadata_field) != ["signature_def"]:
+                got = list(request.metadata_field)[:5]
+                raise RequestError(
+                    "INVALID_ARGUMENT", f"metadata_field must be signature_def, got {got}"
+                )
+            name = request.model_spec.name
+            return metadata_response(name, self._versions.get(name, _number(request.model_spec)))
+
+    def _predict(
+        self,
+        request: predict_pb2.PredictRequest,
+        version: LoadedVersion,
+        context: grpc.ServicerContext,
+    ) -> predict_pb2.PredictResponse:
+        signature = request.model_spec.signature_name or DEFAULT_SIGNATURE
+        specs = version.inputs(signature)
+        check_names(set(request.inputs), specs)
+        arrays = {n: _array(n, request.inputs[n], specs[n], self._settings) for n in specs}
+        check_arrays(arrays, specs, self._settings)
+        limit_s = min(context.time_remaining() or np.inf, self._settings.timeout_s)
+        job = self._batcher.submit(version, signature, arrays, limit_s)
+        try:
+            outputs = job.result(limit_s)
+        except TimeoutError:
+            job.cancel()
+            raise RequestError("DEADLINE_EXCEEDED", f"no answer within {limit_s:.1f} s") from None
+        response = predict_pb2.PredictResponse()
+        response.model_spec.CopyFrom(request.model_spec)
+        response.model_spec.version.value = version.number
+        response.model_spec.signature_name = signature
+        for name in _wanted(request, outputs):
+            value = outputs[name]
+            response.outputs[name].CopyFrom(tf.make_tensor_proto(value, shape=value.shape))
+        return response
+
+
+class _ModelService(model_service_pb2_grpc.ModelServiceServicer):
+    def __init__(self, versions: ModelVersions) -> None:
+        self._versions = versions
+
+    def GetModelStatus(  # noqa: N802
+        self, request: get_model_status_pb2.GetModelStatusRequest, context: grpc.ServicerContext
+    ) -> get_model_status_pb2.GetModelStatusResponse:
+        with _status(context):
+            spec = request.model_spec
+            return status_response(self._versions.status(spec.name, _number(spec)))
+
+
+def grpc_server(
+    versions: ModelVersions, batcher: Batcher, metrics: ServerMetrics, settings: ServerSettings
+) -> tuple[grpc.Server, int]:
+    """A server, not started yet, and the port that it has bound."""
+    server = grpc.server(
+        ThreadPoolExecutor(_THREADS, thread_name_prefix="trecs-grpc"),
+        options=[
+            ("grpc.max_receive_message_length", settings.max_body_bytes),
+            ("grpc.so_reuseport", 0),
+        ],
+    )
+    service = _PredictionService(versions, batcher, metrics, settings)
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(service, server)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(_ModelService(versions), server)
+    return server, server.add_insecure_port(f"{settings.host}:{settings.grpc_port}")
+
+
+@contextmanager
+def _status(context: grpc.ServicerContext, metrics: ServerMetrics | None = None) -> Iterator[None]:
+    """Turn an error into a gRPC status, and count the request."""
+    began, code, message = time.monotonic(), "OK", ""
+    try:
+        yield
+    except RequestError as error:
+        code, message = error.code, str(error)
+    # A fault of the server must reach the caller as a status, not as a broken stream.
+    except Exception as error:
+        code, message = "INTERNAL", f"internal error: {type(error).__name__}"
+    if metrics is not None:
+        metrics.request("grpc", code, time.monotonic() - began)
+    if code != "OK":
+        context.abort(grpc.StatusCode[code], message)
+
+
+def _number(spec: model_pb2.ModelSpec) -> int | None:
+    if spec.version_label:
+        raise RequestError(
+            "INVALID_ARGUMENT",
+            f"versions have no labels here, got {spec.version_label[:40]!r}; give the number",
+        )
+    return int(spec.version.value) if spec.HasField("version") else None
+
+
+def _array(name: str, proto: Any, spec: tf.TensorSpec, settings: ServerSettings) -> NDArray[Any]:
+    """An input's array.
+
+    The declared shape is checked first: a proto of a few bytes can declare a shape that one value
+    is to fill.
+    """
+    shape = tuple(int(dim.size) for dim in proto.tensor_shape.dim)
+    if proto.tensor_shape.unknown_rank:
+        raise RequestError("INVALID_ARGUMENT", f"{name} needs a known shape")
+    check_shape(name, shape, spec, settings)
+    if proto.dtype != spec.dtype.as_datatype_enum:
+        raise RequestError(
+            "INVALID_ARGUMENT",
+            f"{name} needs type {spec.dtype.name} ({spec.dtype.as_datatype_enum}),"
+            f" got {proto.dtype}",
+        )
+    try:
+        return np.asarray(tf.make_ndarray(proto))
+    except (TypeError, ValueError) as error:
+        text = f"{name} does not hold the values of its shape {list(shape)}: {error}"
+        raise RequestError("INVALID_ARGUMENT", text[:300]) from error
+
+
+def _wanted(request: predict_pb2.PredictRequest, outputs: dict[str, NDArray[Any]]) -> list[str]:
+    wanted = list(request.output_filter) or list(outputs)
+    unknown = sorted(set(wanted) - set(outputs))
+    if unknown:
+        raise RequestError(
+            "INVALID_ARGUMENT",
+            f"outputs are {', '.join(sorted(outputs))}, got {unknown[0][:40]!r} in output_filter",
+        )
+    return wanted

@@ -1,0 +1,112 @@
+"""The local server: TensorFlow Serving's REST and gRPC over one model folder."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+
+import uvicorn
+
+from trecs.errors import UsageError
+from trecs.serving.grpc_services import grpc_server
+from trecs.serving.rest_app import rest_app
+from trecs.serving.server_batching import Batcher
+from trecs.serving.server_metrics import ServerMetrics
+from trecs.serving.server_settings import ServerSettings
+from trecs.serving.server_versions import ModelVersions
+
+
+class Server:
+    """Serves the newest version of a model folder, and newer ones as they appear.
+
+    Args:
+      directory: folder of the versions, such as saved_models/shop.
+      name: what requests call the model; the folder's name where None.
+      settings: addresses and limits.
+
+    Raises:
+      UsageError: no version can be served, or a port is taken.
+
+    Example:
+      >>> server = Server("saved_models/shop", settings=ServerSettings(rest_port=0, grpc_port=0))
+      >>> server.start()
+      >>> server.rest_port
+      40123
+      >>> server.stop()
+    """
+
+    def __init__(
+        self, directory: str | Path, name: str | None = None, settings: ServerSettings | None = None
+    ) -> None:
+        self._settings = settings or ServerSettings()
+        folder = Path(directory)
+        metrics = ServerMetrics()
+        host, self._sockets = self._settings.host, _listening(self._settings)
+        self.rest_port: int = self._sockets[0].getsockname()[1]
+        poll_s = self._settings.poll_s
+        self.versions = ModelVersions(folder, name or folder.resolve().name, poll_s)
+        self._batcher = Batcher(self._settings, metrics.batch)
+        parts = (self.versions, self._batcher, metrics, self._settings)
+        self.app = rest_app(*parts)
+        self._rest = uvicorn.Server(
+            uvicorn.Config(
+                self.app,
+                host=host,
+                log_level="warning",
+                timeout_graceful_shutdown=int(self._settings.stop_s),
+                # Sockets that nobody uses are closed after this.
+                timeout_keep_alive=60,
+            )
+        )
+        try:
+            self._grpc, self.grpc_port = grpc_server(*parts)
+        except RuntimeError as error:
+            raise _taken(host, self._settings.grpc_port) from error
+        self._thread = threading.Thread(
+            target=self._rest.run, args=(self._sockets,), name="trecs-rest", daemon=True
+        )
+
+    def run(self) -> None:
+        """Serve until SIGINT or SIGTERM; requests under way are answered before it returns."""
+        asked_to_stop = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: asked_to_stop.set())
+        self.start()
+        asked_to_stop.wait()
+        self.stop()
+
+    def start(self) -> None:
+        """Serve in threads of this process, until `stop`."""
+        self._grpc.start()
+        self._thread.start()
+        while not self._rest.started and self._thread.is_alive():
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        """Answer what is under way, then stop."""
+        self.app.state.ready = False
+        self._rest.should_exit = True
+        self._thread.join()
+        self._grpc.stop(self._settings.stop_s).wait()
+        self._batcher.close()
+        self.versions.close()
+
+
+def _listening(settings: ServerSettings) -> list[socket.socket]:
+    """The bound socket, before the model is loaded, so that a taken port is told at once."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.rest_port))
+    except OSError as error:
+        listener.close()
+        raise _taken(settings.host, settings.rest_port) from error
+    return [listener]
+
+
+def _taken(host: str, port: int) -> UsageError:
+    return UsageError(f"cannot listen at {host}:{port}, it may be taken; give another port")

@@ -1,0 +1,48 @@
+"""The command `trecs serve`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from trecs.errors import UsageError
+from trecs.serving.server_settings import ServerSettings
+
+
+def add_options(serve: argparse.ArgumentParser) -> None:
+    """Add the options of the command to its parser."""
+    default = ServerSettings()
+    serve.add_argument("model", metavar="DIR", help="folder of versions, such as saved_models/NAME")
+    serve.add_argument("--name", help="what requests call the model; default: the folder's name")
+    serve.add_argument(
+        "--host",
+        default=default.host,
+        help=f"address to listen at ({default.host}); there is no log-in, so put a proxy before it",
+    )
+    for option, port in (("--rest-port", default.rest_port), ("--grpc-port", default.grpc_port)):
+        serve.add_argument(option, type=int, default=port, metavar="PORT", help=f"({port})")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Serve until stopped by SIGINT or SIGTERM.
+
+    Raises:
+      UsageError: the extra `serve` is not installed, or the folder cannot be served.
+    """
+    try:
+        from trecs.serving.server import Server
+    except ImportError as error:
+        raise UsageError(
+            f"`trecs serve` needs the extra `serve` ({error}); pip install 'trecs[serve]'"
+        ) from error
+    settings = ServerSettings(
+        host=options.host, rest_port=options.rest_port, grpc_port=options.grpc_port
+    )
+    server = Server(options.model, options.name, settings)
+    name = server.versions.name
+    sys.stderr.write(
+        f"serving {name}, version {server.versions.get(name).number}:"
+        f" http://{settings.host}:{server.rest_port}/v1/models/{name},"
+        f" gRPC {settings.host}:{server.grpc_port}\n"
+    )
+    server.run()
