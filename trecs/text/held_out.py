@@ -9,20 +9,13 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from trecs.text.masking import Batch, Masker, masked_batches
+from trecs.text.masking import BATCH_SIGNATURE, Batch, Masker, masked_batches
 from trecs.text.pretraining_model import PretrainingModel
 from trecs.text.rows import Rows
 
 _BATCH_ROWS = 64
 # The same masks before and after, so that the difference is the model's.
 _MASK_SEED = 20_240_229
-_SIGNATURE = {
-    **dict.fromkeys(
-        ("token_ids", "masked_ids", "mask_positions", "mask_labels"),
-        tf.TensorSpec([None, None], tf.int32),
-    ),
-    **dict.fromkeys(("mask_weight", "next_weight"), tf.TensorSpec([None, None], tf.float32)),
-}
 
 
 def held_out_losses(
@@ -39,7 +32,7 @@ def held_out_losses(
       By corpus `mlm_loss`, `mlm_perplexity` (its exponential), `causal_loss`, `causal_perplexity`.
     """
 
-    @tf.function(input_signature=[_SIGNATURE])
+    @tf.function(input_signature=[BATCH_SIGNATURE])
     def measure(batch: Batch) -> tf.Tensor:
         return _sums(model, batch)
 

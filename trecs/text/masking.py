@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import keras_nlp
 import numpy as np
@@ -18,6 +17,15 @@ _SUFFIX = "##"
 Batch = dict[str, tf.Tensor]
 """token_ids, masked_ids: int32 [B, W]. mask_positions, mask_labels: int32 [B, M]. mask_weight:
 float32 [B, M]. next_weight: float32 [B, W - 1], of predicting token j + 1 at j."""
+
+BATCH_SIGNATURE = {
+    **dict.fromkeys(
+        ("token_ids", "masked_ids", "mask_positions", "mask_labels"),
+        tf.TensorSpec([None, None], tf.int32),
+    ),
+    **dict.fromkeys(("mask_weight", "next_weight"), tf.TensorSpec([None, None], tf.float32)),
+}
+"""The same as tensor specifications."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +42,7 @@ class MaskingRule:
 
 
 class Masker:
-    """Packs and masks batches of rows by keras-nlp's generator (Devlin et al. 2019, 3.1).
+    """Packs and masks rows by keras-nlp's generator (Devlin et al. 2019, section 3.1).
 
     Of the chosen tokens, 80 % become [MASK], 10 % a random token, 10 % stay. [CLS] and [SEP] are
     never chosen, and of every row at least one token is. To be called in a graph, where the
@@ -47,7 +55,8 @@ class Masker:
 
     def __init__(self, bert: Bert, rule: MaskingRule) -> None:
         tokenizer = bert.tokenizer
-        self._special = (tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id)
+        self._cls, self._sep = tokenizer.cls_token_id, tokenizer.sep_token_id
+        self.pad = tokenizer.pad_token_id
         self._whole_words = rule.whole_words
         pieces = tokenizer.get_vocabulary()
         self._starts_word = np.array([not piece.startswith(_SUFFIX) for piece in pieces])
@@ -58,50 +67,31 @@ class Masker:
             unselectable_token_ids=[],
         )
 
-    def __call__(self, tokens: tf.Tensor, lengths: tf.Tensor) -> Batch:
-        """Mask rows anew.
-
-        Args:
-          tokens: int32 [B, width], as `Rows.tokens`.
-          lengths: int32 [B].
-
-        Returns:
-          A batch with W of the longest row and 2, and weights of 1, or 0 for padding.
-        """
-        pad = self._special[2]
-        ragged = tf.RaggedTensor.from_tensor(tokens, lengths=lengths)
-        masked = self._generator(self._by_word(ragged) if self._whole_words else ragged)
-        token_ids = self._pack(ragged)
-        positions = masked["mask_positions"]
+    def __call__(self, tokens: tf.Tensor) -> Batch:
+        """Mask a row, int32 [n]: a batch's tensors without their first dimension, W is n + 2."""
+        masked = self._generator(self._by_word(tokens) if self._whole_words else tokens[None])
+        positions = tf.cast(masked["mask_positions"].flat_values, tf.int32)
+        hidden = masked["token_ids"]
+        hidden = hidden.flat_values if isinstance(hidden, tf.RaggedTensor) else hidden[0]
         return {
-            "token_ids": token_ids,
-            "masked_ids": self._pack(masked["token_ids"]),
+            "token_ids": self._pack(tokens),
+            "masked_ids": self._pack(hidden),
             # One later, for [CLS].
-            "mask_positions": tf.cast(positions.to_tensor(-1), tf.int32) + 1,
-            "mask_labels": tf.cast(masked["mask_ids"].to_tensor(), tf.int32),
-            "mask_weight": tf.ones_like(positions, tf.float32).to_tensor(),
-            "next_weight": tf.cast(token_ids[:, 1:] != pad, tf.float32),
+            "mask_positions": positions + 1,
+            "mask_labels": tf.cast(masked["mask_ids"].flat_values, tf.int32),
+            "mask_weight": tf.ones_like(positions, tf.float32),
+            "next_weight": tf.ones([tf.shape(tokens)[0] + 1]),
         }
 
-    def _by_word(self, ragged: tf.RaggedTensor) -> tf.RaggedTensor:
-        """[B, (tokens)] to [B, (words), (tokens)]; a row's first token starts a word."""
-        starts = tf.gather(self._starts_word, ragged.values)
-        row_starts = tf.scatter_nd(
-            ragged.row_starts()[:, None],
-            tf.ones_like(ragged.row_starts(), tf.int32),
-            tf.shape(ragged.values, tf.int64),
-        )
-        starts = starts | (row_starts > 0)
+    def _by_word(self, tokens: tf.Tensor) -> tf.RaggedTensor:
+        """[n] to [1, (words), (tokens)]; the first token starts a word."""
+        starts = tf.concat([[True], tf.gather(self._starts_word, tokens[1:])], axis=0)
         word = tf.cumsum(tf.cast(starts, tf.int64)) - 1
-        words_of_row = tf.math.segment_sum(tf.cast(starts, tf.int64), ragged.value_rowids())
-        words = tf.RaggedTensor.from_value_rowids(ragged.values, word)
-        return tf.RaggedTensor.from_row_lengths(words, words_of_row)
+        words = tf.RaggedTensor.from_value_rowids(tokens, word)
+        return tf.RaggedTensor.from_row_lengths(words, [words.nrows()])
 
-    def _pack(self, ragged: tf.RaggedTensor) -> tf.Tensor:
-        cls, sep, pad = self._special
-        beside = tf.ones([ragged.nrows(), 1], tf.int32)
-        packed = tf.concat([beside * cls, tf.cast(ragged, tf.int32), beside * sep], axis=1)
-        return packed.to_tensor(pad)
+    def _pack(self, tokens: tf.Tensor) -> tf.Tensor:
+        return tf.concat([[self._cls], tf.cast(tokens, tf.int32), [self._sep]], axis=0)
 
 
 def masked_batches(
@@ -119,13 +109,15 @@ def masked_batches(
       seed: of the masks, a non-negative int32.
 
     Returns:
-      A data set of `Batch`.
+      A data set of `Batch`, with W of the batch's longest row; weights are 1, or 0 for padding.
     """
     tf.random.set_seed(seed)
     tokens, lengths = tf.constant(rows.tokens), tf.constant(rows.lengths)
-
-    def batch(chosen: tf.Tensor) -> Any:
-        return masker(tf.gather(tokens, chosen), tf.gather(lengths, chosen))
-
-    # Sequential, so that the random generators' states follow the batches.
-    return tf.data.Dataset.from_tensor_slices(order).map(batch)
+    padding = {name: tf.zeros([], spec.dtype) for name, spec in BATCH_SIGNATURE.items()}
+    padding |= dict.fromkeys(("token_ids", "masked_ids"), tf.constant(masker.pad))
+    # Row by row and in order. The generator takes batches too, but shuffles their rows in a
+    # parallel loop, so that the same seed would mask them in another way each time.
+    masked = tf.data.Dataset.from_tensor_slices(order.reshape(-1)).map(
+        lambda row: masker(tokens[row][: lengths[row]])
+    )
+    return masked.padded_batch(order.shape[1], padding_values=padding)

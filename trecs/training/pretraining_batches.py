@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from trecs.text.masking import Batch, Masker, masked_batches
+from trecs.text.masking import BATCH_SIGNATURE, Masker, masked_batches
 from trecs.text.rows import Rows, concatenate
+
+_WEIGHTS = ("mask_weight", "next_weight")
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,36 +67,31 @@ def pretraining_dataset(
       skip: batches to leave out at the start; they are masked all the same, so that the masks of
         the others do not depend on it.
     """
-    rows = concatenate(plan.corpora)
     mask_seed = int(np.random.default_rng([plan.seed, epoch, 1]).integers(2**31))
+    batches = masked_batches(
+        concatenate(plan.corpora), plan.masker, plan.order(epoch), mask_seed
+    ).skip(skip)
 
     def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
         local = context.num_replicas_in_sync // context.num_input_pipelines
         first = context.input_pipeline_id * local
-        batches = masked_batches(rows, plan.masker, plan.order(epoch), mask_seed).skip(skip)
-        replicas = batches.map(_share_out).flat_map(
-            lambda batch: _of_replicas(batch, plan.num_replicas, first, local)
-        )
-        return replicas.prefetch(2 * local)
+        # Masked outside of the strategy's own pipeline, in which the masks were seen to differ from
+        # run to run.
+        return tf.data.Dataset.from_generator(
+            lambda: _replica_batches(batches, plan.num_replicas, range(first, first + local)),
+            output_signature=BATCH_SIGNATURE,
+        ).prefetch(2 * local)
 
     return tf.distribute.get_strategy().distribute_datasets_from_function(of_worker)
 
 
-def _share_out(batch: Batch) -> Batch:
-    """Weights of each loss that sum to 1 over the global batch."""
-    shares = {name: batch[name] / tf.reduce_sum(batch[name]) for name in _WEIGHTS}
-    return {**batch, **shares}
-
-
-_WEIGHTS = ("mask_weight", "next_weight")
-
-
-def _of_replicas(batch: Batch, num_replicas: int, first: int, local: int) -> Any:
-    """The rows of each of a worker's replicas in turn."""
-    by_replica = {
-        name: tf.reshape(values, tf.concat([[num_replicas, -1], tf.shape(values)[1:]], axis=0))[
-            first : first + local
-        ]
-        for name, values in batch.items()
-    }
-    return tf.data.Dataset.from_tensor_slices(by_replica)
+def _replica_batches(
+    batches: tf.data.Dataset, num_replicas: int, replicas: range
+) -> Iterator[dict[str, NDArray[np.generic]]]:
+    """The rows of each of a worker's replicas in turn; weights sum to 1 over the global batch."""
+    for batch in batches.as_numpy_iterator():
+        shares = {name: batch[name] / batch[name].sum() for name in _WEIGHTS}
+        num_rows = len(batch["token_ids"]) // num_replicas
+        for replica in replicas:
+            rows = slice(replica * num_rows, (replica + 1) * num_rows)
+            yield {name: array[rows] for name, array in {**batch, **shares}.items()}
