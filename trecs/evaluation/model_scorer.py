@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from trecs.evaluation.protocol import Requests
 from trecs.features.batches import EventRows, query_batches
 from trecs.features.repeats import own_entries
-from trecs.features.spec import FIRST_ITEM_ROW, UNKNOWN_ROW
+from trecs.features.spec import FIRST_ITEM_ROW, QUERY_FEATURES, UNKNOWN_ROW
 from trecs.features.transitions import NUM_RECENT
 from trecs.features.trend import Trend
-from trecs.models.repeats import OwnItems
+from trecs.models.repeats import NUM_REPEAT_FEATURES, OwnItems, own_items_spec
 from trecs.models.retrieval import RetrievalModel, score
 from trecs.models.transitions import Transitions
 
@@ -53,11 +53,28 @@ class ModelScorer:
         self._code_of_row = np.zeros(int(row_of_code.max()) + 1, np.int64)
         self._code_of_row[row_of_code] = np.arange(len(row_of_code))
         self._encode_items = tf.function(model.encode_items)
-        self._encode = tf.function(self._encode_batch, reduce_retracing=True)
-        self._repeat = tf.function(model.score_repeats, reduce_retracing=True)
-        self._follow = tf.function(self._score_transitions, reduce_retracing=True)
-        self._score = tf.function(self._score_rows, reduce_retracing=True)
         self.refresh()
+        width, num_trends = self._vectors.shape[1], model.user_tower.num_trend_features
+        vectors = tf.TensorSpec([None, width])
+        weights = tf.TensorSpec([None, NUM_REPEAT_FEATURES])
+        # Every call has another number of rows: a signature keeps TensorFlow from tracing for each.
+        self._encode = tf.function(self._encode_batch, input_signature=[_query_spec(), vectors])
+        self._repeat = tf.function(
+            model.score_repeats, input_signature=[own_items_spec(), weights, vectors]
+        )
+        self._follow = tf.function(
+            self._score_transitions, input_signature=[tf.TensorSpec([None, NUM_RECENT], tf.int32)]
+        )
+        self._score = tf.function(
+            self._score_rows,
+            input_signature=[
+                vectors,
+                tf.TensorSpec([None, num_trends]),
+                tf.TensorSpec([None], tf.int32),
+                vectors,
+                tf.TensorSpec([None]),
+            ],
+        )
 
     def refresh(self) -> None:
         """Encode the items again, with the model's present weights."""
@@ -148,3 +165,7 @@ class ModelScorer:
         rows = self._candidate_rows
         trend = tf.gather(self._trend.features(days, rows - FIRST_ITEM_ROW), which)
         return score(query, weight, tf.gather(vectors, rows), tf.gather(bias, rows), trend)
+
+
+def _query_spec() -> dict[str, tf.TensorSpec]:
+    return {f.name: tf.TensorSpec([None] * len(f.dims), f.dtype, f.name) for f in QUERY_FEATURES}

@@ -34,6 +34,12 @@ class OwnItems(NamedTuple):
     events_since: tf.Tensor
 
 
+def own_items_spec() -> OwnItems:
+    """Types of the entries, any number of them."""
+    kinds = (tf.int32, tf.int32, tf.int32, tf.int64, tf.float32, tf.int32)
+    return OwnItems(*(tf.TensorSpec([None], kind) for kind in kinds))
+
+
 def repeat_features(own: OwnItems) -> tf.Tensor:
     """What is known of a repeat, float32 [n, 9].
 

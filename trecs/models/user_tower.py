@@ -60,6 +60,7 @@ class UserTower(keras.layers.Layer):
         }
         dtype = self.dtype_policy
         self.season = season
+        self.num_trend_features = num_trend_features
         self.embedding_dim = embedding_dim
         self.user_id_dropout = user_id_dropout
         self.position = keras_nlp.layers.PositionEmbedding(history_len, dtype=dtype)
