@@ -78,6 +78,12 @@ def test_chinese_is_split_into_characters_and_emoji_stay_whole(folder):
     assert pieces(folder, "红楼梦film 🎬") == ["红", "楼", "梦", "film", "🎬"]
 
 
+def test_texts_longer_than_the_bert_reads_are_cut(tmp_path):
+    folder = write_folder(tmp_path / "bert", positions=13)
+    ours = encode_texts(load_bert(str(folder)), TEXTS, 64)
+    np.testing.assert_allclose(ours, expected(folder, TEXTS, 13), atol=1e-5)
+
+
 def test_the_fingerprint_tells_the_activations_apart(folder):
     exact, approximate = (load_bert(str(folder), exact=e) for e in (True, False))
     assert exact.fingerprint() == load_bert(str(folder)).fingerprint()

@@ -127,11 +127,13 @@ def encode_texts(bert: Bert, texts: Sequence[str], max_tokens: int) -> NDArray[n
     Args:
       bert: the encoder; runs without dropout.
       texts: any strings; each distinct one is encoded once.
-      max_tokens: tokens kept of each, [CLS] and [SEP] included.
+      max_tokens: tokens kept of each, [CLS] and [SEP] included; at most as many as the BERT reads.
 
     Returns:
       float32 [len(texts), H]; rows of NaN where the text is empty.
     """
+    longest = bert.backbone.max_sequence_length
+    max_tokens = min(max_tokens, longest)
     unique, inverse = np.unique(np.array(texts, dtype=object).astype(str), return_inverse=True)
     filled = np.flatnonzero(unique != "")
     vectors = np.full((len(unique), bert.backbone.hidden_dim), np.nan, np.float32)
@@ -141,7 +143,7 @@ def encode_texts(bert: Bert, texts: Sequence[str], max_tokens: int) -> NDArray[n
     starts = range(0, len(filled), _BATCH)
     for start in tqdm(starts, desc="encoding texts", unit="batch", disable=len(starts) < 2):
         chosen = by_length[start : start + _BATCH]
-        packed = _pack(bert.tokenizer, tokens[chosen], lengths[chosen])
+        packed = _pack(bert.tokenizer, tokens[chosen], lengths[chosen], longest)
         vectors[filled[chosen]] = _mean_pooled(bert, packed)
     return vectors[inverse]
 
@@ -183,9 +185,10 @@ def _pack(
     tokenizer: keras_nlp.models.BertTokenizer,
     tokens: NDArray[np.int32],
     lengths: NDArray[np.int64],
+    longest: int,
 ) -> NDArray[np.int32]:
-    """[CLS] tokens [SEP], cut to the longest of the batch; widths are multiples of 8."""
-    width = -(-(int(lengths.max(initial=0)) + 2) // 8) * 8
+    """[CLS] tokens [SEP], cut to the longest of the batch; widths are multiples of 8 if they fit."""
+    width = min(longest, -(-(int(lengths.max(initial=0)) + 2) // 8) * 8)
     packed = np.full((len(tokens), width), tokenizer.pad_token_id, np.int32)
     packed[:, 0] = tokenizer.cls_token_id
     body = tokens[:, : width - 2]
