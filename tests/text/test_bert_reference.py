@@ -1,5 +1,6 @@
 """Vectors equal those of a forward pass written in NumPy with Hugging Face's own tokenizer."""
 
+import keras_nlp
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,6 +9,7 @@ from numpy_bert import NumpyBert, reference_tokenizer
 
 from trecs.data.loading import load_data
 from trecs.data.sources_wheels import fetch_wheel_folder
+from trecs.errors import ConfigError
 from trecs.text.bert import _PACKAGE, encode_texts, load_bert
 
 TEXTS = [
@@ -88,6 +90,27 @@ def test_the_fingerprint_tells_the_activations_apart(folder):
     exact, approximate = (load_bert(str(folder), exact=e) for e in (True, False))
     assert exact.fingerprint() == load_bert(str(folder)).fingerprint()
     assert exact.fingerprint() != approximate.fingerprint()
+
+
+@pytest.mark.parametrize(
+    "preset",
+    ["bert_tiny_en_uncased", "hf://google-bert/bert-base-uncased", "kaggle://keras/bert/keras/x"],
+)
+def test_an_unreachable_hub_is_an_error_that_names_the_ways_round(preset, monkeypatch):
+    def unreachable(source):
+        raise OSError(f"[Errno -2] Name or service not known ({source})")
+
+    monkeypatch.setattr(keras_nlp.models.BertBackbone, "from_preset", unreachable)
+    ways = (
+        "HF_ENDPOINT.*copied from another machine.*'minilm'.*trecs pretrain.*'none'.*bert_base_zh"
+    )
+    with pytest.raises(ConfigError, match=f"{preset}.*Name or service not known.*{ways}"):
+        load_bert(preset)
+
+
+def test_a_folder_that_holds_no_bert_is_an_error(tmp_path):
+    with pytest.raises(ConfigError, match="no BERT could be loaded from .*config.json"):
+        load_bert(str(tmp_path))
 
 
 @pytest.mark.slow

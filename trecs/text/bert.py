@@ -107,18 +107,26 @@ def load_bert(preset: str, exact: bool = True) -> Bert:
         config = hugging_face_config(source) if exact else None
     # The hubs' clients raise whatever their network layers raise.
     except Exception as error:
-        known = ", ".join(keras_nlp.models.BertBackbone.presets)
         raise ConfigError(
             f"no BERT could be loaded from text.preset = {preset!r}: {type(error).__name__}:"
-            f" {error} - give a keras-nlp BERT preset name ({known}), a directory that holds one"
-            " (keras-nlp's own format, or config.json, model.safetensors and vocab.txt),"
-            f" '{PACKAGED_PRESET}' for the packaged MiniLM, or '{NO_TEXT}' to train"
-            " without text. A preset name needs its hub to be reachable, or cached before."
+            f" {error} - {_ways_round()}"
         ) from error
     if config is not None and config["hidden_act"] == "gelu":
         use_exact_gelu(bert.backbone)
     strip_accents_if_uncased(bert.tokenizer)
     return bert
+
+
+def _ways_round() -> str:
+    known = ", ".join(keras_nlp.models.BertBackbone.presets)
+    return (
+        "Names and handles need their hub to be reachable, or the BERT to be in its cache (for hf://"
+        " the variable HF_ENDPOINT can name a mirror). Without it, give a directory that holds one,"
+        " copied from another machine (keras-nlp's own format, or config.json, model.safetensors,"
+        f" tokenizer_config.json and vocab.txt), '{PACKAGED_PRESET}' for the MiniLM that a Python"
+        " package carries, the folder of a BERT made by `trecs pretrain` from your own texts, or"
+        f" '{NO_TEXT}' to train without text. The names are {known}."
+    )
 
 
 def encode_texts(bert: Bert, texts: Sequence[str], max_tokens: int) -> NDArray[np.float32]:
@@ -187,7 +195,7 @@ def _pack(
     lengths: NDArray[np.int64],
     longest: int,
 ) -> NDArray[np.int32]:
-    """[CLS] tokens [SEP], cut to the longest of the batch; widths are multiples of 8 if they fit."""
+    """[CLS] tokens [SEP], cut to the longest of the batch; widths are multiples of 8 that fit."""
     width = min(longest, -(-(int(lengths.max(initial=0)) + 2) // 8) * 8)
     packed = np.full((len(tokens), width), tokenizer.pad_token_id, np.int32)
     packed[:, 0] = tokenizer.cls_token_id
