@@ -21,7 +21,7 @@ from trecs.config import Config, load_config
 from trecs.errors import ConfigError, TrecsError, UsageError
 
 if TYPE_CHECKING:
-    from trecs.serving.client import Recommendation
+    from trecs.serving.recommendation import Recommendation
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,7 @@ import tensorflow as tf
 
 from trecs.errors import UsageError
 from trecs.serving.export import EXTRA, versions
-
-
-@dataclass(frozen=True)
-class Recommendation:
-    """One recommended item; `title` is "" where the catalogue has none."""
-
-    item_id: str
-    title: str
-    score: float
+from trecs.serving.recommendation import Recommendation
 
 
 class Recommender:

@@ -1,0 +1,74 @@
+"""Users' events as callers have them, laid out as the signatures take them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from trecs.columns import ITEM_ID, TIMESTAMP
+from trecs.errors import UsageError
+
+Events = pd.DataFrame | Iterable[tuple[str, int]]
+"""A user's events: pairs of item id and UTC epoch seconds, or a frame of those two columns."""
+
+
+def query_inputs(
+    user_ids: Sequence[str], histories: Sequence[Events], request_times_s: Sequence[int]
+) -> dict[str, NDArray[Any]]:
+    """Inputs of `recommend` and `encode_query`, histories padded at the end to the longest.
+
+    Args:
+      user_ids: known or not.
+      histories: one a user, in any order.
+      request_times_s: one a user, UTC epoch seconds.
+
+    Returns:
+      `user_id` object [B], `history_item_ids` object [B, L], `history_timestamps` int64 [B, L],
+      `request_time` int64 [B].
+
+    Raises:
+      UsageError: not as many histories or times as users; events that are no pairs.
+
+    Example:
+      >>> query_inputs(["a", "b"], [[("x", 5)], []], [9, 9])["history_item_ids"].tolist()
+      [['x'], ['']]
+    """
+    if not user_ids or not len(user_ids) == len(histories) == len(request_times_s):
+        counts = f"{len(user_ids)} users, {len(histories)} histories, {len(request_times_s)} times"
+        raise UsageError(
+            f"expected one or more users, with a history and a time each, got {counts}"
+        )
+    pairs = [_pairs(events) for events in histories]
+    longest = max(len(ids) for ids, _ in pairs)
+    item_ids = np.full((len(pairs), longest), "", object)
+    stamps = np.zeros((len(pairs), longest), np.int64)
+    for row, (ids, times) in enumerate(pairs):
+        item_ids[row, : len(ids)], stamps[row, : len(ids)] = ids, times
+    return {
+        "user_id": np.array([str(user) for user in user_ids], object),
+        "history_item_ids": item_ids,
+        "history_timestamps": stamps,
+        "request_time": np.array(request_times_s, np.int64),
+    }
+
+
+def _pairs(events: Events) -> tuple[list[str], list[int]]:
+    if isinstance(events, pd.DataFrame):
+        missing = {ITEM_ID, TIMESTAMP} - set(events.columns)
+        if missing:
+            raise UsageError(
+                f"a history needs the columns {ITEM_ID} and {TIMESTAMP} (UTC epoch seconds),"
+                f" got {list(events.columns)}"
+            )
+        return events[ITEM_ID].astype(str).tolist(), [int(t) for t in events[TIMESTAMP]]
+    try:
+        pairs = [(str(item), int(time_s)) for item, time_s in events]
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"a history is pairs of item id and UTC epoch seconds, or a DataFrame; got {error}"
+        ) from error
+    return [item for item, _ in pairs], [time_s for _, time_s in pairs]
