@@ -163,8 +163,8 @@ class ModelScorer:
     ) -> tf.Tensor:
         days, which = tf.unique(row)
         rows = self._candidate_rows
-        trend = tf.gather(self._trend.features(days, rows - FIRST_ITEM_ROW), which)
-        return score(query, weight, tf.gather(vectors, rows), tf.gather(bias, rows), trend)
+        trend = self._trend.features(days, rows - FIRST_ITEM_ROW)
+        return score(query, weight, tf.gather(vectors, rows), tf.gather(bias, rows), trend, which)
 
 
 def _query_spec() -> dict[str, tf.TensorSpec]:

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from trecs.features.items import ItemTable
 from trecs.features.trend import Trend
+from trecs.models.crowd import crowd_scores
 from trecs.models.item_tower import ItemTower
 from trecs.models.repeats import NUM_REPEAT_FEATURES, OwnItems, RepeatTerm, repeat_features
 from trecs.models.timestamp_tower import TimestampTower
@@ -215,6 +216,7 @@ def score(
     vectors: tf.Tensor,
     bias: tf.Tensor,
     trend: tf.Tensor,
+    day: tf.Tensor,
     bfloat16: bool = False,
 ) -> tf.Tensor:
     """<query, c> + <trend weight, trend> + b.
@@ -223,7 +225,8 @@ def score(
       query: [P, D].
       trend_weight: [P, K].
       vectors, bias: [M, D] and [M].
-      trend: float32 [P, K, M], the trend of each candidate as of each query.
+      trend: float32 [D, K, M], the trend of each candidate as of each of D days.
+      day: int32 [P], which of these is the query's.
       bfloat16: whether <query, c> is computed in bfloat16.
 
     Returns:
@@ -231,7 +234,7 @@ def score(
     """
     product = _bfloat16_product if bfloat16 else _product
     match = tf.cast(product(query, vectors), tf.float32)
-    crowd = tf.einsum("pk,pkm->pm", tf.cast(trend_weight, tf.float32), trend)
+    crowd = crowd_scores(tf.cast(trend_weight, tf.float32), trend, day)
     return match + crowd + tf.cast(bias, tf.float32)
 
 

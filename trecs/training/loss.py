@@ -34,13 +34,14 @@ class FullSoftmax:
         history = tf.gather(vectors, batch["history_row"])
         query, weight, repeat_weight = model.encode_queries(batch, history, training=True)
         first, last = FIRST_ITEM_ROW, FIRST_ITEM_ROW + model.items.num_trained
-        trend = trend_of_queries(model, batch, tf.range(model.items.num_trained))
+        trend, day = trend_of_queries(model, batch, tf.range(model.items.num_trained))
         logits = score(
             _flat(query),
             _flat(weight),
             vectors[first:last],
             bias[first:last],
             trend,
+            day,
             bfloat16=self._bfloat16,
         )
         if model.repeat_term is not None:
@@ -87,13 +88,14 @@ class SampledSoftmax:
         history = tf.gather(vectors, tf.reshape(history_index, tf.shape(batch["history_row"])))
         query, weight, repeat_weight = model.encode_queries(batch, history, training=True)
         candidate = tf.maximum(candidate_row - FIRST_ITEM_ROW, 0)
-        trend = trend_of_queries(model, batch, candidate)
+        trend, day = trend_of_queries(model, batch, candidate)
         offset = score(
             tf.zeros_like(_flat(query)),
             _flat(weight),
             tf.gather(vectors, own_index),
             tf.gather(bias, own_index),
             trend,
+            day,
         )
         beside = tf.zeros([tf.shape(offset)[0], 0])
         if model.repeat_term is not None:
@@ -260,12 +262,16 @@ def all_replicas(values: tf.Tensor) -> tf.Tensor:
 
 def trend_of_queries(
     model: RetrievalModel, batch: dict[str, tf.Tensor], candidates: tf.Tensor
-) -> tf.Tensor:
-    """Trend of candidates (int32 [M]) as of each query's request: float32 [P, K, M]."""
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Trend of candidates (int32 [M]) as of the days of the queries' requests.
+
+    Returns:
+      float32 [D, K, M], few distinct days standing behind the many queries of a batch, and int32
+      [P], the day of each query.
+    """
     row = model.trend.row(tf.reshape(batch["request_time_s"], [-1]))
-    # Few distinct days stand behind the many queries of a batch.
     days, which = tf.unique(row)
-    return tf.gather(model.trend.features(days, candidates), which)
+    return model.trend.features(days, candidates), which
 
 
 def _flat(x: tf.Tensor) -> tf.Tensor:
