@@ -109,14 +109,23 @@ def _with_special_rows(array: NDArray[_Number]) -> NDArray[_Number]:
     return np.concatenate([padding, array])
 
 
+def text_scale(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
+    """The mean of the trained items' text vectors, [H], and the root mean square beside it.
+
+    Args:
+      vectors: float32 [num_trained, H]; rows of NaN, where an item has no text, do not count.
+    """
+    fitted = vectors[np.isfinite(vectors).all(axis=1)]
+    if not fitted.size:
+        return np.zeros(vectors.shape[1], np.float32), 1.0
+    centre = fitted.mean(axis=0)
+    return centre, float(np.sqrt(np.mean((fitted - centre) ** 2)) + 1e-6)
+
+
 def _standardise(vectors: NDArray[np.float32], num_trained: int) -> NDArray[np.float32]:
     """Centre on the trained items' mean, scale to mean square 1: BERT means share a direction."""
+    centre, scale = text_scale(vectors[:num_trained])
     known = np.asarray(np.isfinite(vectors).all(axis=1))
-    fitted = vectors[:num_trained][known[:num_trained]]
-    if not fitted.size:
-        return np.nan_to_num(vectors)
-    centre = fitted.mean(axis=0)
-    scale = np.sqrt(np.mean((fitted - centre) ** 2)) + 1e-6
     return np.where(known[:, None], (vectors - centre) / scale, 0).astype(np.float32)
 
 

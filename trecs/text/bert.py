@@ -205,17 +205,26 @@ def _pack(
     return packed
 
 
-@tf.function(reduce_retracing=True)
-def _pooled(backbone: keras.Model, token_ids: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+def pooled(backbone: keras.Model, token_ids: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """Mean of the last layer's vectors of real tokens, float32 [B, H]; without dropout.
+
+    Args:
+      backbone: of a `Bert`.
+      token_ids: int32 [B, W], packed.
+      mask: int32 [B, W], 1 for real tokens.
+    """
     inputs = {"token_ids": token_ids, "segment_ids": tf.zeros_like(token_ids), "padding_mask": mask}
     hidden = tf.cast(backbone(inputs, training=False)["sequence_output"], tf.float32)
     weight = tf.cast(mask, tf.float32)[..., None]
     return tf.reduce_sum(hidden * weight, axis=1) / tf.reduce_sum(weight, axis=1)
 
 
+_pooled_graph = tf.function(pooled, reduce_retracing=True)
+
+
 def _mean_pooled(bert: Bert, packed: NDArray[np.int32]) -> NDArray[np.float32]:
     mask = tf.constant((packed != bert.tokenizer.pad_token_id).astype(np.int32))
-    vectors: NDArray[np.float32] = _pooled(bert.backbone, tf.constant(packed), mask).numpy()
+    vectors: NDArray[np.float32] = _pooled_graph(bert.backbone, tf.constant(packed), mask).numpy()
     return vectors
 
 
