@@ -13,7 +13,9 @@ import pandas as pd
 import tensorflow as tf
 
 from trecs.errors import UsageError
+from trecs.serving.export_extras import write_service_extras
 from trecs.serving.module import RecommenderModule
+from trecs.serving.text_module import TextModule
 
 EXTRA = "assets.extra"
 """Folder of a SavedModel that TensorFlow leaves alone: metadata, titles, known histories."""
@@ -21,10 +23,10 @@ _PARTIAL = ".partial-"
 
 
 def write_version(
-    module: RecommenderModule,
+    module: RecommenderModule | TextModule,
     directory: Path,
     version: int | None,
-    extras: Callable[[Path], None],
+    extras: Callable[[Path], object],
 ) -> Path:
     """Save a module as `directory/<version>`.
 
@@ -85,3 +87,4 @@ def write_extras(
     (folder / "metadata.json").write_text(json.dumps(metadata, indent=2), encoding="utf-8")
     titles.to_parquet(folder / "items.parquet", index=False)
     histories.to_parquet(folder / "histories.parquet", index=False)
+    write_service_extras(folder, metadata, titles, histories)

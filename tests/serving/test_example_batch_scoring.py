@@ -1,0 +1,35 @@
+"""The batch-scoring example gives every user the list that a request of their own gives."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from serving_shop import Shop
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "batch_scoring.py"
+
+
+def test_lists_of_a_batch_job_are_those_of_single_requests(shop: Shop, tmp_path: Path):
+    users = [f"u{n}" for n in range(1, 8)]
+    rows = [(user, item, at) for user in users for item, at in shop.history(user)]
+    frame = pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp"])
+    frame.sample(frac=1.0, random_state=0).to_parquet(tmp_path / "events.parquet")
+    paths = [str(shop.version), str(tmp_path / "events.parquet"), str(tmp_path / "lists.parquet")]
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLE), *paths, "--at", str(shop.as_of_s), "--rows", "3", "-k", "5"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    lists = pd.read_parquet(tmp_path / "lists.parquet").set_index("user_id")
+
+    assert sorted(lists.index) == users
+    for user in users:
+        ids, scores = shop.recommend([user], [shop.history(user)], [shop.as_of_s])
+        assert lists.loc[user, "item_ids"].tolist() == ids[0][:5]
+        np.testing.assert_allclose(lists.loc[user, "scores"], scores[0][:5], rtol=1e-5, atol=1e-5)
