@@ -35,6 +35,7 @@ from trecs.run import WEIGHTS, Run, fingerprint
 from trecs.serving.export import write_extras, write_version
 from trecs.serving.index import ExactIndex
 from trecs.serving.module import RecommenderModule
+from trecs.serving.text_export import write_text_version
 from trecs.training.recipe import make_objective, make_optimizer, max_epochs
 from trecs.training.strategy import make_strategy, worker_folder
 from trecs.training.trainer import BatchPlan, StoppingRule, fit
@@ -228,6 +229,17 @@ def export(run: Run, to: str | Path, version: int | None = None, k: int = 50) ->
     return write_version(
         module, Path(to), version, lambda folder: write_extras(folder, metadata, titles, histories)
     )
+
+
+def export_text(run: Run, to: str | Path) -> Path:
+    """Write the next version of a SavedModel from raw texts to item vectors.
+
+    Raises:
+      ConfigError: the run has no text, or its BERT is not what it was.
+    """
+    trained = run.items.row_of_code < FIRST_ITEM_ROW + run.items.num_trained
+    known = run.dataset.catalogue.texts[trained].tolist(), run.text_vectors[trained]
+    return write_text_version(Path(to), run.config.text, run.model().item_tower, *known)
 
 
 def build_index(run: Run, model: RetrievalModel, as_of_s: int) -> ExactIndex:

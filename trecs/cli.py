@@ -76,22 +76,6 @@ def _audit(options: argparse.Namespace) -> None:
     _write(to_text(found))
 
 
-def _pretrain(options: argparse.Namespace) -> None:
-    from trecs.text.held_out import to_text
-    from trecs.training.pretrain import pretrain
-
-    report = pretrain(
-        options.corpus,
-        options.out,
-        load_config(options.config, options.set),
-        bert=options.bert,
-        items=options.items,
-        verbose=1 if sys.stderr.isatty() else 2,
-        say=_note,
-    )
-    _write(to_text(report["before"], report["after"]))
-
-
 def _train(options: argparse.Namespace) -> None:
     from trecs import api
     from trecs.data.loading import load_data
@@ -140,7 +124,10 @@ def _export(options: argparse.Namespace) -> None:
     from trecs import api
     from trecs.run import Run
 
-    _write(str(api.export(Run.open(options.run_folder), options.to, options.version, options.k)))
+    run = Run.open(options.run_folder)
+    _write(str(api.export(run, options.to, options.version, options.k)))
+    if options.text_to:
+        _write(str(api.export_text(run, options.text_to)))
 
 
 def _recommend(options: argparse.Namespace) -> None:
@@ -197,8 +184,12 @@ def _parser() -> argparse.ArgumentParser:
     _data_options(audit)
     audit.add_argument("--json", metavar="FILE", help="write the figures as JSON")
     audit.add_argument("--html", metavar="FILE", help="write a page with pictures (extra `report`)")
+    from trecs.training import pretrain_command
+
     text = "pretrain a BERT on item texts, histories and text files; continues where it was"
-    _pretrain_options(command("pretrain", _pretrain, text))
+    pretrain = command("pretrain", pretrain_command.run, text)
+    pretrain_command.add_options(pretrain)
+    _setting_options(pretrain)
     _train_options(command("train", _train, "train a model; continues an interrupted run"))
 
     text = "measure a run on its test targets, beside baselines"
@@ -214,6 +205,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--to", required=True, metavar="DIR", help="such as saved_models/NAME")
     export.add_argument("--version", type=int, metavar="N", help="default: the next number")
     export.add_argument("-k", type=int, default=50, metavar="K", help="length of the lists (50)")
+    export.add_argument("--text-to", metavar="DIR", help="also a model from raw texts to vectors")
 
     from trecs.serving import server_command
 
@@ -262,20 +254,6 @@ def _evaluate_options(evaluate: argparse.ArgumentParser) -> None:
         metavar="NAMES",
         help="comma-separated, or all; auto: all, the counting ones alone on a large log (auto)",
     )
-
-
-def _pretrain_options(pretrain: argparse.ArgumentParser) -> None:
-    pretrain.add_argument(
-        "--corpus",
-        nargs="+",
-        required=True,
-        metavar="SOURCE",
-        help="names or paths of data sets, as for train, and text files (.txt), a text a line",
-    )
-    pretrain.add_argument("--out", required=True, metavar="DIR", help="folder of the preset")
-    pretrain.add_argument("--bert", default="", metavar="PRESET", help="default: a new small one")
-    pretrain.add_argument("--items", metavar="PATH", help="the items file of a log")
-    _setting_options(pretrain)
 
 
 def _train_options(train: argparse.ArgumentParser) -> None:

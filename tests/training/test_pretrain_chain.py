@@ -5,9 +5,13 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 from shop_world import NUM_ITEMS, SETTINGS, shop_events
 
+from trecs.api import export_text
 from trecs.cli import main
+from trecs.errors import ConfigError
+from trecs.run import Run
 from trecs.text.bert import cached_text_vectors
 
 KINDS = ("红茶", "绿茶", "咖啡", "牛奶", "果汁")
@@ -68,3 +72,28 @@ def test_the_exported_model_answers_in_chinese(shop, capsys):
     items = json.loads(capsys.readouterr().out)["items"]
     assert len(items) == 3
     assert {item["title"] for item in items} <= set(TITLES)
+
+
+def test_texts_become_the_vectors_of_new_items(shop):
+    texts = shop / "new_texts"
+    command = ["export", str(shop / "run"), "--to", str(shop / "second"), "--text-to", str(texts)]
+    assert main(command) == 0
+    encode = tf.saved_model.load(str(texts / "1")).signatures["encode_item_text"]
+    found = encode(text=tf.constant(["", TITLES[0]]))["embedding"].numpy()
+    run = Run.open(shop / "run")
+    model = run.model()
+    # Without text a new item is the shared new id alone; a text adds its projection.
+    new_id = model.item_tower.id_embedding.embeddings.numpy()[0]
+    np.testing.assert_allclose(found[0], new_id, atol=1e-6)
+    row = run.items.row_of_code[run.dataset.catalogue.titles.tolist().index(TITLES[0])]
+    text = run.items.text[row] @ model.item_tower.text_projection.kernel.numpy()
+    np.testing.assert_allclose(found[1], new_id + text, atol=1e-4)
+    metadata = json.loads((texts / "1" / "assets.extra" / "metadata.json").read_text())
+    assert "FastWordpieceTokenizeWithOffsets" in metadata["custom_ops"]
+
+
+def test_a_run_without_text_has_no_model_from_texts(shop, tmp_path):
+    data = [str(shop / "events.csv"), "--out", str(tmp_path / "run"), *sets(SETTINGS)]
+    assert main(["train", *data]) == 0
+    with pytest.raises(ConfigError, match="needs a run that trained with text, got .*'none'"):
+        export_text(Run.open(tmp_path / "run"), tmp_path / "texts")
