@@ -93,7 +93,7 @@ class ModelScorer:
             )
         if self._model.repeat_term is not None:
             self._add_repeats(scores, requests, repeat_weight)
-        if float(self._model.transition_weight):
+        if float(self._model.transition_weight.numpy()):
             scores += self._follow(tf.constant(self._recent(requests))).numpy()
         return scores
 

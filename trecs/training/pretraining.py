@@ -24,7 +24,7 @@ class _Saver(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._progress.step.assign_add(1)
-        if int(self._progress.step) % self._every == 0:
+        if int(self._progress.step.numpy()) % self._every == 0:
             self._checkpoints.save()
 
 
@@ -53,7 +53,7 @@ def fit_pretraining(
     checkpoints = Checkpoints(directory, model, progress)
     checkpoints.restore()
     saver = _Saver(progress, checkpoints, checkpoint_steps)
-    while (done := int(progress.step)) < steps:
+    while (done := int(progress.step.numpy())) < steps:
         # In pretraining `step` counts all steps, and the epoch follows from it.
         epoch, skip = divmod(done, plan.num_batches)
         model.fit(

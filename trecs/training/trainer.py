@@ -98,7 +98,7 @@ class _Keeper(keras.callbacks.Callback):
         self._progress.step.assign_add(1)
         # Not after the last batch: the epoch's end saves, and a resume needs a batch to go on with.
         is_last = batch + 1 == self.params["steps"]
-        if int(self._progress.step) % self._checkpoint_steps == 0 and not is_last:
+        if int(self._progress.step.numpy()) % self._checkpoint_steps == 0 and not is_last:
             self._checkpoints.save()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -108,7 +108,7 @@ class _Keeper(keras.callbacks.Callback):
         # Keras hands the same dictionary to the progress bar and the callbacks that follow.
         logs |= {VALIDATION_METRIC: score, "train_seconds": seconds}
         progress = self._progress
-        if score > float(progress.best):
+        if score > float(progress.best.numpy()):
             progress.best.assign(score)
             progress.wait.assign(0)
             self._checkpoints.save_best()
@@ -116,7 +116,7 @@ class _Keeper(keras.callbacks.Callback):
             progress.wait.assign_add(1)
         progress.epoch.assign(epoch + 1)
         progress.step.assign(0)
-        stop = int(progress.wait) >= self._rule.patience or epoch + 1 >= self._rule.epochs
+        stop = int(progress.wait.numpy()) >= self._rule.patience or epoch + 1 >= self._rule.epochs
         progress.finished.assign(stop)
         row = {"epoch": float(epoch + 1), **{k: float(v) for k, v in logs.items()}}
         _write_curve(self._curve, [*read_curve(self._curve), row])
@@ -159,15 +159,17 @@ def fit(
     checkpoints = Checkpoints(directory / "checkpoints", model, progress)
     checkpoints.restore()
     # A kill between the curve's row and the checkpoint leaves a row too many.
-    _write_curve(curve, [row for row in read_curve(curve) if row["epoch"] <= int(progress.epoch)])
+    _write_curve(
+        curve, [row for row in read_curve(curve) if row["epoch"] <= int(progress.epoch.numpy())]
+    )
     keeper = _Keeper(progress, checkpoints, validate, rule, checkpoint_steps, curve)
-    while not bool(progress.finished):
-        epoch = int(progress.epoch)
+    while not bool(progress.finished.numpy()):
+        epoch = int(progress.epoch.numpy())
         # One call an epoch: within one call, Keras takes every epoch to have the first one's number
         # of batches, which is wrong after a resume inside an epoch.
         model.fit(
-            input_dataset(plan, epoch, int(progress.step)),
-            steps_per_epoch=plan.num_batches(epoch) - int(progress.step),
+            input_dataset(plan, epoch, int(progress.step.numpy())),
+            steps_per_epoch=plan.num_batches(epoch) - int(progress.step.numpy()),
             epochs=epoch + 1,
             initial_epoch=epoch,
             callbacks=[keeper, *callbacks],
