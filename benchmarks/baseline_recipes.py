@@ -14,11 +14,12 @@ import numpy as np
 
 import trecs  # noqa: F401 - before anything loads tf.keras
 from trecs.data.dataset import Dataset, align
+from trecs.data.ease import fit_ease
 from trecs.data.loading import load_data
 from trecs.data.log import events_frame, log_from_frame
 from trecs.data.sequences import build_sequences
 from trecs.data.splits import Split
-from trecs.evaluation.baselines.ease import Ease, fit_ease
+from trecs.evaluation.baselines.ease import Ease
 from trecs.evaluation.baselines.markov import Markov, transition_shares
 from trecs.evaluation.baselines.popularity import MostPopular
 from trecs.evaluation.metrics import ndcg, recall

@@ -25,6 +25,7 @@ from trecs.evaluation.protocol import evaluate as run_protocol
 from trecs.evaluation.report import to_json, write_predictions
 from trecs.evaluation.requests import RequestTime
 from trecs.features.spec import FIRST_ITEM_ROW
+from trecs.models.neighbours import Neighbours
 from trecs.models.retrieval import RetrievalModel
 from trecs.reporting.comparisons import compare_runs
 from trecs.reporting.figures import require_matplotlib
@@ -43,6 +44,7 @@ from trecs.training.wandb_logger import WandbLogger
 
 _VALIDATION_SEED = 0
 _TRANSITION_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0)
+_EASE_WEIGHTS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
 
 
 def train(
@@ -101,10 +103,10 @@ def train(
             callbacks=[*loggers, *callbacks],
             verbose=verbose,
         )
+        _choose_neighbour_weights(model, validate)
     for logger in loggers:
         if isinstance(logger, WandbLogger):
             logger.close()
-        _choose_transition_weight(model, validate)
     _save_weights(model, run.directory / WEIGHTS)
     return run
 
@@ -206,7 +208,7 @@ def export(run: Run, to: str | Path, version: int | None = None, k: int = 50) ->
     module = RecommenderModule(
         model,
         build_index(run, model, as_of_s),
-        run.transitions(),
+        Neighbours(*run.neighbour_tables),
         run.vocabulary.user_ids,
         history_len=run.config.model.history_len,
         strict=run.strict,
@@ -285,13 +287,18 @@ def _validator(run: Run, model: RetrievalModel) -> Callable[[], float]:
     return validate
 
 
-def _choose_transition_weight(model: RetrievalModel, validate: Callable[[], float]) -> None:
-    """Leave the weight that validates best in the model; the smaller one of equals."""
-    scores = []
-    for weight in _TRANSITION_WEIGHTS:
-        model.transition_weight.assign(weight)
-        scores.append(validate())
-    model.transition_weight.assign(_TRANSITION_WEIGHTS[int(np.argmax(scores))])
+def _choose_neighbour_weights(model: RetrievalModel, validate: Callable[[], float]) -> None:
+    """Leave the weights that validate best in the model, EASE's first; the smaller of equals."""
+    for weight, choices in (
+        (model.ease_weight, _EASE_WEIGHTS),
+        (model.transition_weight, _TRANSITION_WEIGHTS),
+        (model.ease_weight, _EASE_WEIGHTS),
+    ):
+        scores = []
+        for choice in choices:
+            weight.assign(choice)
+            scores.append(validate())
+        weight.assign(choices[int(np.argmax(scores))])
 
 
 def _save_weights(model: RetrievalModel, path: Path) -> None:

@@ -24,19 +24,18 @@ from trecs.data.dataset import Dataset, open_dataset, save_dataset
 from trecs.data.log import EventLog
 from trecs.data.sequences import Ties, build_sequences
 from trecs.data.splits import Split, leave_last_out, temporal
-from trecs.data.transitions import count_transitions
 from trecs.errors import ConfigError, UsageError
 from trecs.evaluation.model_scorer import ModelScorer
 from trecs.evaluation.protocol import excludes_seen_by_default
 from trecs.features.batches import EventRows, event_rows
 from trecs.features.items import ItemTable, build_item_table
+from trecs.features.neighbours import NeighbourTable, ease_table, transition_table
 from trecs.features.spec import FIRST_ITEM_ROW, QUERY_FEATURES
-from trecs.features.transitions import WINDOW, build_transition_table
 from trecs.features.trend import Trend, build_trend_table
 from trecs.features.vocabulary import Vocabulary, fit_vocabulary
 from trecs.models.build import build_model
+from trecs.models.neighbours import Neighbours
 from trecs.models.retrieval import ItemTensors, RetrievalModel
-from trecs.models.transitions import Transitions
 from trecs.text.bert import cached_text_vectors
 from trecs.training.trainer import read_curve
 
@@ -109,11 +108,15 @@ class Run:
         candidate = self.items.row_of_code[log.item].astype(np.int64) - FIRST_ITEM_ROW
         return Trend(build_trend_table(candidate, log.timestamp_s, self.items.num_candidates))
 
-    def transitions(self) -> Transitions:
-        """What followed what in the training events."""
-        counts = count_transitions(self.dataset.log, self.split.train, WINDOW)
-        candidate_of_code = self.items.row_of_code.astype(np.int64) - FIRST_ITEM_ROW
-        return Transitions(build_transition_table(counts, candidate_of_code))
+    @cached_property
+    def neighbour_tables(self) -> tuple[NeighbourTable, NeighbourTable]:
+        """What followed what in the training events, and their EASE."""
+        fitted = (
+            self.dataset.log,
+            self.split.train,
+            self.items.row_of_code.astype(np.int64) - FIRST_ITEM_ROW,
+        )
+        return transition_table(*fitted), ease_table(*fitted)
 
     def untrained_model(self) -> RetrievalModel:
         """A built model with new weights, reading the training events' trend."""
@@ -146,7 +149,7 @@ class Run:
             model,
             self.events(),
             self.trend(),
-            self.transitions(),
+            Neighbours(*self.neighbour_tables),
             self.items.row_of_code,
             self.config.model.history_len,
         )

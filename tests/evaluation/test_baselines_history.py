@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from trecs.data.blocks import cost_blocks
+from trecs.data.cooccurrences import training_matrix
 from trecs.data.sequences import build_sequences
 from trecs.evaluation import histories
-from trecs.evaluation.baselines.history import HistoryReader, training_matrix
+from trecs.evaluation.baselines.history import HistoryReader
 from trecs.evaluation.baselines.personal import UserMostFrequent, UserMostRecent
-from trecs.evaluation.histories import cost_blocks, history_blocks
+from trecs.evaluation.histories import history_blocks
 from trecs.evaluation.requests import make_requests
 
 

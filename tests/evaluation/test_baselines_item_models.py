@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from trecs.data import cooccurrences
+from trecs.data.ease import fit_ease
 from trecs.data.sequences import build_sequences
-from trecs.evaluation.baselines import item_knn
-from trecs.evaluation.baselines.ease import Ease, fit_ease
+from trecs.evaluation.baselines.ease import Ease
 from trecs.evaluation.baselines.item_knn import ItemKnn, nearest_items
 from trecs.evaluation.baselines.markov import Markov, transition_shares
 from trecs.evaluation.requests import make_requests
@@ -65,7 +66,7 @@ def dense_similarities(x, shrinkage):
 def test_neighbours_are_the_largest_shrunk_cosines(
     shop, train, monkeypatch, count, shrinkage, block
 ):
-    monkeypatch.setattr(item_knn, "_BLOCK_PRODUCTS", block)
+    monkeypatch.setattr(cooccurrences, "_BLOCK_PRODUCTS", block)
     found = nearest_items(shop.log, train, count, shrinkage).toarray()
     expected = dense_similarities(binary(shop), shrinkage)
     for row in range(NUM_ITEMS):
@@ -113,7 +114,7 @@ def test_ease_agrees_with_its_closed_form(shop, train, regularization, decay):
 
 
 def test_ease_of_more_rows_than_a_block_of_its_mirror(make_dataset, monkeypatch):
-    monkeypatch.setattr("trecs.evaluation.baselines.ease._BLOCK_ROWS", 4)
+    monkeypatch.setattr("trecs.data.ease._BLOCK_ROWS", 4)
     rng = np.random.default_rng(1)
     columns = rng.integers(0, 8, 150), rng.integers(0, 11, 150), np.arange(150)
     dataset = make_dataset(list(zip(*columns, strict=True)), num_items=11, num_users=8)

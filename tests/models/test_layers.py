@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from trecs.models.item_tower import ItemTower
+from trecs.models.repeats import NUM_REPEAT_FEATURES, RepeatTerm
 from trecs.models.timestamp_tower import TimestampTower
 from trecs.models.user_tower import UserTower
 
@@ -39,10 +40,24 @@ def user_inputs():
     }
 
 
+def repeat_inputs():
+    rng = np.random.default_rng(4)
+    shapes = {
+        "features": (5, NUM_REPEAT_FEATURES),
+        "weight": (5, NUM_REPEAT_FEATURES),
+        "vectors": (3, 8),
+    }
+    return {
+        "item": tf.constant([0, 2, 1, 1, 0]),
+        **{name: tf.constant(rng.normal(size=s), tf.float32) for name, s in shapes.items()},
+    }
+
+
 LAYERS = {
     "item": (lambda **k: ItemTower(5, 3, 8, **k), item_inputs),
     "timestamp": (lambda **k: TimestampTower(8, season=True, **k), times),
-    "user": (lambda **k: UserTower(4, 6, 8, 2, 2, 0.1, 5, 0.5, **k), user_inputs),
+    "repeats": (lambda **k: RepeatTerm(8, **k), repeat_inputs),
+    "user": (lambda **k: UserTower(4, 6, 9, 8, 2, 2, 0.1, 5, 0.5, **k), user_inputs),
 }
 
 

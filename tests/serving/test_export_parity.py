@@ -18,6 +18,7 @@ from serving_shop import Shop, request
 from trecs.data.sequences import build_sequences
 from trecs.evaluation.model_scorer import ModelScorer
 from trecs.evaluation.protocol import Requests
+from trecs.models.neighbours import Neighbours
 
 HERE = Path(__file__).parent
 TOP = 10
@@ -50,6 +51,7 @@ def _live(shop: Shop, at_s: int) -> tuple[np.ndarray, list[str], list[list[tuple
         run.model(),
         run.events(),
         _TrendAsOf(run.trend(), shop.as_of_s),
+        Neighbours(*run.neighbour_tables),
         run.items.row_of_code,
         run.config.model.history_len,
     )

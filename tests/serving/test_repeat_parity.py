@@ -54,6 +54,7 @@ def run(tmp_path_factory):
     for weight in [w for part in parts for w in part.weights]:
         weight.assign(random.normal(scale=0.5, size=weight.shape))
     model.transition_weight.assign(0.7)
+    model.ease_weight.assign(3.0)
     model.save_weights(run.directory / WEIGHTS)
     return run
 

@@ -10,11 +10,10 @@ from trecs.evaluation.protocol import Requests
 from trecs.features.batches import EventRows, query_batches
 from trecs.features.repeats import own_entries
 from trecs.features.spec import FIRST_ITEM_ROW, QUERY_FEATURES, UNKNOWN_ROW
-from trecs.features.transitions import NUM_RECENT
 from trecs.features.trend import Trend
+from trecs.models.neighbours import NUM_RECENT, Neighbours
 from trecs.models.repeats import NUM_REPEAT_FEATURES, OwnItems, own_items_spec
 from trecs.models.retrieval import RetrievalModel, score
-from trecs.models.transitions import Transitions
 
 _BATCH_ROWS = 256
 # Floats of the largest intermediate, [queries, trend features, items]: 256 MiB.
@@ -30,7 +29,7 @@ class ModelScorer:
       model: with its items set; candidates are in the items' order.
       events: all events that histories may hold, by user.
       trend: as-of counts of the whole log; a request reads the days before its own only.
-      transitions: of the training events.
+      neighbours: by the training events.
       row_of_code: int32 [N], item row of each item code.
       history_len: newest events read.
     """
@@ -40,14 +39,14 @@ class ModelScorer:
         model: RetrievalModel,
         events: EventRows,
         trend: Trend,
-        transitions: Transitions,
+        neighbours: Neighbours,
         row_of_code: NDArray[np.int32],
         history_len: int,
     ) -> None:
         self._model = model
         self._events = events
         self._trend = trend
-        self._transitions = transitions
+        self._neighbours = neighbours
         self._history_len = history_len
         self._candidate_rows = tf.constant(row_of_code)
         self._code_of_row = np.zeros(int(row_of_code.max()) + 1, np.int64)
@@ -63,7 +62,7 @@ class ModelScorer:
             model.score_repeats, input_signature=[own_items_spec(), weights, vectors]
         )
         self._follow = tf.function(
-            self._score_transitions, input_signature=[tf.TensorSpec([None, NUM_RECENT], tf.int32)]
+            self._score_neighbours, input_signature=[tf.TensorSpec([None, NUM_RECENT], tf.int32)]
         )
         self._score = tf.function(
             self._score_rows,
@@ -98,14 +97,14 @@ class ModelScorer:
         return scores
 
     def _recent(self, requests: Requests) -> NDArray[np.int32]:
-        """Candidates of each history's newest events, as `Transitions.log_shares` reads them."""
+        """Candidates of each history's newest events, as `Neighbours` reads them."""
         event = requests.history_hi[:, None] + np.arange(-NUM_RECENT, 0)
         candidate = self._events.item_row[np.maximum(event, 0)] - FIRST_ITEM_ROW
         return np.where(event >= requests.history_lo[:, None], candidate, -1).astype(np.int32)
 
-    def _score_transitions(self, recent: tf.Tensor) -> tf.Tensor:
-        shares = self._transitions.log_shares(recent) * self._model.transition_weight
-        return tf.gather(shares, self._candidate_rows - FIRST_ITEM_ROW, axis=1)
+    def _score_neighbours(self, recent: tf.Tensor) -> tf.Tensor:
+        scores = self._model.score_neighbours(self._neighbours, recent)
+        return tf.gather(scores, self._candidate_rows - FIRST_ITEM_ROW, axis=1)
 
     def _add_repeats(
         self, scores: NDArray[np.float32], requests: Requests, weight: tf.Tensor

@@ -12,6 +12,7 @@ from trecs.features.items import ItemTable
 from trecs.features.trend import Trend
 from trecs.models.crowd import crowd_scores
 from trecs.models.item_tower import ItemTower
+from trecs.models.neighbours import Neighbours
 from trecs.models.repeats import NUM_REPEAT_FEATURES, OwnItems, RepeatTerm, repeat_features
 from trecs.models.timestamp_tower import TimestampTower
 from trecs.models.user_tower import UserTower
@@ -49,7 +50,7 @@ class ItemTensors:
 
 @keras.saving.register_keras_serializable("trecs")
 class RetrievalModel(keras.Model):
-    """score(u, t, i) = <q, c_i> + <w, trend_i(t)> + b_i + repeat(u, t, i) + v transition(u, i).
+    """score(u, t, i) = <q, c_i> + <w, trend_i(t)> + b_i + repeat(u, t, i) + neighbours(u, i).
 
     The query q and the trend weights w are those of user u at time t.
 
@@ -79,9 +80,10 @@ class RetrievalModel(keras.Model):
         self.item_tower = item_tower
         self.timestamp_tower = timestamp_tower
         self.user_tower = user_tower
-        # Chosen after training; 0 until then. See `trecs.models.transitions`.
-        self.transition_weight = self.add_weight(
-            shape=(), initializer="zeros", trainable=False, name="transition_weight"
+        # Chosen after training; 0 until then. See `trecs.models.neighbours`.
+        self.transition_weight, self.ease_weight = (
+            self.add_weight(shape=(), initializer="zeros", trainable=False, name=name)
+            for name in ("transition_weight", "ease_weight")
         )
         self.loss_tracker = keras.metrics.Mean(name="loss")
         self._objective: Objective | None = None
@@ -136,6 +138,16 @@ class RetrievalModel(keras.Model):
         }
         query, trend_weight, repeat_weight = self.user_tower(inputs, training=training)
         return query, trend_weight, repeat_weight
+
+    def score_neighbours(self, neighbours: Neighbours, recent: tf.Tensor) -> tf.Tensor:
+        """What the newest events say for every candidate, float32 [B, N].
+
+        Args:
+          neighbours: of N candidates.
+          recent: int32 [B, 100], see `Neighbours.transitions`.
+        """
+        follow = neighbours.transitions(recent) * self.transition_weight
+        return follow + neighbours.ease(recent) * self.ease_weight
 
     def score_repeats(self, own: OwnItems, weight: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
         """What each entry adds to its item's score, float32 [n].

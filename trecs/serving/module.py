@@ -8,8 +8,8 @@ import keras
 import tensorflow as tf
 
 from trecs.features.spec import FIRST_ITEM_ROW
+from trecs.models.neighbours import Neighbours, recent_events
 from trecs.models.retrieval import RetrievalModel
-from trecs.models.transitions import Transitions, recent_events
 from trecs.serving.index import Bonus, ExactIndex
 from trecs.serving.request import UNKNOWN_CANDIDATE, own_items, query_batch, sorted_history
 
@@ -30,7 +30,7 @@ class RecommenderModule(tf.Module):
     Args:
       model: trained; its query side is traced into the graph.
       index: the candidates.
-      transitions: between them.
+      neighbours: between them.
       user_ids: known users in the order of their rows, from row 1 on.
       history_len: newest positions that the model reads.
       strict: tie rule that the model was trained with.
@@ -42,7 +42,7 @@ class RecommenderModule(tf.Module):
         self,
         model: RetrievalModel,
         index: ExactIndex,
-        transitions: Transitions,
+        neighbours: Neighbours,
         user_ids: Sequence[str],
         *,
         history_len: int,
@@ -52,8 +52,9 @@ class RecommenderModule(tf.Module):
     ) -> None:
         super().__init__(name="recommender")
         self.index = index
-        self.transitions = transitions
-        self.transition_weight = model.transition_weight.value
+        self.neighbours = neighbours
+        self.neighbour_weights = [model.transition_weight.value, model.ease_weight.value]
+        self._score_neighbours = model.score_neighbours
         self.users = tf.lookup.StaticHashTable(
             tf.lookup.KeyValueTensorInitializer(
                 list(user_ids), tf.range(1, len(user_ids) + 1, dtype=tf.int32)
@@ -115,10 +116,8 @@ class RecommenderModule(tf.Module):
         had = tf.range(tf.shape(candidate)[1])[None] < count[:, None]
         excluded = tf.where(had & exclude_seen, candidate, UNKNOWN_CANDIDATE)
         bonus = self._bonus(history, request_time, repeat_weight)
-        follow = self.transitions.log_shares(recent_events(candidate, count))
-        item_ids, scores = self.index.top_k(
-            query, follow * self.transition_weight, bonus, excluded, k
-        )
+        addition = self._score_neighbours(self.neighbours, recent_events(candidate, count))
+        item_ids, scores = self.index.top_k(query, addition, bonus, excluded, k)
         return {"item_ids": item_ids, "scores": scores}
 
     def encode_query(
@@ -130,7 +129,7 @@ class RecommenderModule(tf.Module):
     ) -> dict[str, tf.Tensor]:
         """`embedding` float32 [B, D + K + 1], whose inner product with an item's is its score.
 
-        Without what the transition and repeat terms add to single items.
+        Without what the neighbour and repeat terms add to single items.
         """
         history = self._history(history_item_ids, history_timestamps, request_time)
         return {"embedding": self._query(user_id, history, request_time)[0]}

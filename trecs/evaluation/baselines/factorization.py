@@ -10,9 +10,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from trecs.data.cooccurrences import training_matrix
 from trecs.data.log import EventLog
 from trecs.errors import UsageError
-from trecs.evaluation.baselines.history import HistoryEvents, HistoryReader, training_matrix
+from trecs.evaluation.baselines.history import HistoryEvents, HistoryReader
 from trecs.evaluation.requests import Requests
 
 _SEED = 0

@@ -8,8 +8,9 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from trecs.data.ease import fit_ease
 from trecs.data.log import EventLog
-from trecs.evaluation.baselines.ease import Ease, fit_ease
+from trecs.evaluation.baselines.ease import Ease
 from trecs.evaluation.baselines.factorization import Als, Bpr
 from trecs.evaluation.baselines.item_knn import ItemKnn, largest, nearest_items
 from trecs.evaluation.baselines.markov import Markov, transition_shares

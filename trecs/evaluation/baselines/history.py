@@ -68,13 +68,3 @@ class HistoryReader:
             age = hi[part][row] - 1 - place
             scores[part] = of(HistoryEvents(row, self._item[place], age, shape))
         return scores
-
-
-def training_matrix(log: EventLog, train: NDArray[np.int64]) -> sp.csr_array:
-    """Return float32 [num_users, num_items], 1 where the user has a training event of the item."""
-    shape = (log.num_users, log.num_items)
-    pairs = (log.user[train].astype(np.int64), log.item[train].astype(np.int64))
-    matrix = sp.csr_array((np.ones(train.size, np.float32), pairs), shape=shape)
-    matrix.sum_duplicates()
-    matrix.data[:] = 1
-    return matrix

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from trecs.data.cooccurrences import cooccurrences, training_matrix
 from trecs.data.log import EventLog
-from trecs.evaluation.baselines.history import HistoryEvents, HistoryReader, training_matrix
-from trecs.evaluation.histories import cost_blocks
+from trecs.evaluation.baselines.history import HistoryEvents, HistoryReader
 from trecs.evaluation.requests import Requests
-
-# Multiplications in one block of the product of items with items, and so its entries at most.
-_BLOCK_PRODUCTS = 2**24
 
 
 class ItemKnn:
@@ -77,22 +72,6 @@ def nearest_items(
         both.data /= norm[part][row] * norm[both.indices] + np.float32(shrinkage)
         kept.append(largest(both, num_neighbours))
     return sp.csr_array(sp.vstack(kept, format="csr"))
-
-
-def cooccurrences(users: sp.csr_array) -> Iterator[tuple[slice, sp.csr_array]]:
-    """Count the users that two items share, a block of items at a time.
-
-    Args:
-        users: float32 [num_users, num_items], 1 where the user had the item.
-
-    Yields:
-        (part, counts): rows `part` of `users.T @ users`, float32 [rows of the part, num_items].
-    """
-    items = users.T.tocsr()
-    num_items_of_user = np.diff(users.indptr).astype(np.float64)
-    cost = (items @ num_items_of_user).astype(np.int64)
-    for part in cost_blocks(cost, _BLOCK_PRODUCTS):
-        yield part, items[part] @ users
 
 
 def largest(matrix: sp.csr_array, count: int) -> sp.csr_array:
