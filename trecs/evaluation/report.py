@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from trecs.data.dataset import Dataset
-from trecs.evaluation.metrics import DEFAULT_KS, DISTINCT, metrics_table, target_values
+from trecs.evaluation.metrics import DEFAULT_KS, metrics_table, target_values
 from trecs.evaluation.protocol import Evaluation
 from trecs.evaluation.significance import (
     LEVEL,
@@ -24,7 +24,8 @@ from trecs.evaluation.significance import (
 )
 from trecs.evaluation.slices import slice_tables
 
-_SHOWN = (*DISTINCT, "coverage", "gini", "novelty", "popularity")
+_SHOWN = ("ndcg@5", "ndcg@10", "ndcg@50", "recall@10", "recall@50", "mrr@10", "coverage@10")
+_WIDTH = 11
 
 
 def metrics_of(evaluation: Evaluation, ks: Sequence[int] = DEFAULT_KS) -> dict[str, float]:
@@ -111,18 +112,13 @@ def _comparisons(
 
 
 def to_text(report: Mapping[str, Any]) -> str:
-    """Lay out what `to_json` gave: a table with a row a metric, and the protocol below it."""
-    columns = {"model": report["metrics"], **report["baselines"]}
-    rows = [name for name in report["metrics"] if name.partition("@")[0] in _SHOWN]
-    name_width = max(len(name) for name in ("metric", *rows))
-    widths = {name: max(len(name), 8) for name in columns}
-    header = "  ".join(f"{name:>{width}}" for name, width in widths.items())
-    lines = [f"{'metric':<{name_width}}  {header}"]
-    for metric in rows:
-        # Popularity is in events, the others near or below 1.
-        places = 1 if metric.startswith("popularity") else 4
-        cells = (f"{columns[name][metric]:>{width}.{places}f}" for name, width in widths.items())
-        lines.append(f"{metric:<{name_width}}  {'  '.join(cells)}")
+    """Lay out what `to_json` gave: a table with a row a scorer, and the protocol below it."""
+    rows = {"model": report["metrics"], **report["baselines"]}
+    width = max(len(name) for name in rows)
+    lines = [f"{'':<{width}}  {'  '.join(f'{metric:>{_WIDTH}}' for metric in _SHOWN)}"]
+    for name, values in rows.items():
+        cells = (f"{values[metric]:>{_WIDTH}.4f}" for metric in _SHOWN)
+        lines.append(f"{name:<{width}}  {'  '.join(cells)}")
     lines += ["", "one item to find: hit rate = recall, MAP = MRR, precision = recall / k"]
     for metric, (low, high) in report["intervals"]["model"].items():
         lines.append(f"{metric} of the model: {low:.4f} to {high:.4f}, 95 % interval")
