@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from trecs.config import Config, DataConfig, ModelConfig, load_config
+from trecs.config import Config, load_config
 from trecs.errors import ConfigError
+from trecs.settings import DataConfig, ModelConfig
 
 
 def test_without_sources_the_defaults_come() -> None:

@@ -16,6 +16,7 @@ ROOT = Path(trecs.__file__).parent
 LAYERS = [
     "errors",
     "columns",
+    "settings",
     "config",
     "data",
     "features",
@@ -33,6 +34,7 @@ LIGHT = (
     "trecs",
     "trecs.errors",
     "trecs.columns",
+    "trecs.settings",
     "trecs.config",
     *(f"trecs.data.{m.name}" for m in pkgutil.iter_modules([str(ROOT / "data")])),
     *(

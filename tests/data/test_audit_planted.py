@@ -12,13 +12,14 @@ import pandas as pd
 import pytest
 
 import trecs
-from trecs.config import Config, ModelConfig
+from trecs.config import Config
 from trecs.data import audit_warnings
 from trecs.data.audit import audit
 from trecs.data.audit_holdout import Temporal
 from trecs.data.audit_text import to_text
 from trecs.data.dataset import align
 from trecs.data.log import log_from_frame
+from trecs.settings import ModelConfig
 
 DAY_S = 86_400
 NUM_USERS, NUM_EACH = 500, 20

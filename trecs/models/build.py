@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from trecs.config import ModelConfig
 from trecs.features.items import num_category_rows, num_id_rows
 from trecs.features.trend import NUM_TREND_FEATURES
 from trecs.features.vocabulary import Vocabulary
@@ -11,6 +10,7 @@ from trecs.models.repeats import NUM_REPEAT_FEATURES, RepeatTerm
 from trecs.models.retrieval import RetrievalModel
 from trecs.models.timestamp_tower import TimestampTower
 from trecs.models.user_tower import UserTower
+from trecs.settings import ModelConfig
 
 
 def build_model(settings: ModelConfig, vocabulary: Vocabulary, repeats: bool) -> RetrievalModel:

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 import trecs
-from trecs.config import TextConfig
 from trecs.errors import ConfigError
 from trecs.features.items import text_scale
 from trecs.models.item_tower import ItemTower
 from trecs.serving.export import write_version
 from trecs.serving.text_module import TextModule
+from trecs.settings import TextConfig
 from trecs.text.bert import NO_TEXT, encode_texts, load_bert
 
 _NUM_CHECKED = 8

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from trecs.config import PretrainingConfig
+from trecs.settings import PretrainingConfig
 from trecs.text.pretraining_model import PretrainingModel
 from trecs.training.checkpoint import Checkpoints, Progress
 from trecs.training.pretraining_batches import PretrainingPlan, pretraining_dataset
