@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from serving_shop import Shop, request
 from shop_world import NUM_ITEMS, NUM_USERS
+
+from trecs.models.neighbours import NUM_RECENT, Neighbours
 
 YEAR_S = 365 * 86_400
 ALL_ITEMS = [*(f"i{n}" for n in range(NUM_ITEMS)), "new"]
@@ -117,15 +120,31 @@ def test_items_of_the_history_never_come_back(shop: Shop):
         assert not set(row) & {item for item, _ in history}
 
 
-def test_inner_products_of_the_embeddings_are_the_scores(shop: Shop):
-    history = shop.history("u8")
-    query = shop.ask(["u8"], [history], [shop.as_of_s], "encode_query")["embedding"]
-    ids, scores = shop.recommend(["u8"], [history], [shop.as_of_s])
+def test_inner_products_of_the_embeddings_are_the_scores_without_an_event(shop: Shop):
+    query = shop.ask(["u8"], [[]], [shop.as_of_s], "encode_query")["embedding"]
+    ids, scores = shop.recommend(["u8"], [[]], [shop.as_of_s])
     known = [item for item in ids[0] if item]
     items = _encode_items(shop, known)
 
     assert len(known) >= 10
     np.testing.assert_allclose(items @ query[0], scores[0, : len(known)], atol=1e-5, rtol=0)
+
+
+def test_with_events_the_neighbour_terms_are_on_top_of_the_inner_products(shop: Shop):
+    model, run = shop.run.model(), shop.run
+    history = shop.history("u8")
+    query = shop.ask(["u8"], [history], [shop.as_of_s], "encode_query")["embedding"]
+    ids, scores = shop.recommend(["u8"], [history], [shop.as_of_s])
+    known = [item for item in ids[0] if item]
+
+    candidates = run.items.item_ids.tolist()
+    recent = np.full((1, NUM_RECENT), -1, np.int32)
+    recent[0, -len(history) :] = [candidates.index(item) for item, _ in history]
+    neighbours = Neighbours(*run.neighbour_tables)
+    on_top = model.score_neighbours(neighbours, tf.constant(recent)).numpy()[0]
+    expected = _encode_items(shop, known) @ query[0]
+    expected += on_top[[candidates.index(item) for item in known]]
+    np.testing.assert_allclose(expected, scores[0, : len(known)], atol=1e-5, rtol=0)
 
 
 def test_unknown_items_share_one_finite_embedding(shop: Shop):
