@@ -21,6 +21,14 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
     Raises:
       ConfigError: an unknown name, or `multi-worker` without TF_CONFIG.
     """
+    if name == "multi-worker":
+        if not os.environ.get("TF_CONFIG"):
+            raise ConfigError(
+                "the multi-worker strategy needs the variable TF_CONFIG, which names the machines"
+                " and this one's place among them, got none; on one machine use 'mirrored'"
+            )
+        # Before devices are listed, which would start TensorFlow without the other machines.
+        return tf.distribute.MultiWorkerMirroredStrategy()
     gpus = tf.config.list_logical_devices("GPU")
     devices = [d.name for d in gpus or tf.config.list_logical_devices("CPU")]
     if name == "auto":
@@ -29,13 +37,6 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
         return tf.distribute.MirroredStrategy(devices)
     if name == "one-device":
         return tf.distribute.OneDeviceStrategy(devices[0])
-    if name == "multi-worker":
-        if not os.environ.get("TF_CONFIG"):
-            raise ConfigError(
-                "the multi-worker strategy needs the variable TF_CONFIG, which names the machines"
-                " and this one's place among them, got none; on one machine use 'mirrored'"
-            )
-        return tf.distribute.MultiWorkerMirroredStrategy()
     raise ConfigError(
         f"the strategy must be auto, mirrored, one-device or multi-worker, got {name!r}"
     )
