@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from trecs.features.items import ItemTable
 from trecs.features.trend import Trend
@@ -37,7 +38,7 @@ class ItemTensors:
         self.num_rows = len(table.id_index)
         self.num_trained = table.num_trained
         self._columns = {
-            name: tf.Variable(getattr(table, name), trainable=False, name=f"item_{name}")
+            name: _variable(getattr(table, name), f"item_{name}")
             for name in ("id_index", "text", "categories", "release")
         }
 
@@ -197,9 +198,23 @@ class RetrievalModel(keras.Model):
         self.optimizer.apply_gradients(
             (g, w) for g, w in zip(gradients, weights, strict=True) if g is not None
         )
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        self.loss_tracker.update_state(share * replicas)
-        return {"loss": self.loss_tracker.result()}
+        strategy = tf.distribute.get_strategy()
+        self.loss_tracker.update_state(share * strategy.num_replicas_in_sync)
+        loss = self.loss_tracker.result()
+        if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            # Keras takes the mean of a worker's results over their first dimension.
+            loss = loss[None]
+        return {"loss": loss}
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """Build the optimizer alone: the model is built before it trains.
+
+        Keras would average a first batch over the workers to learn its shapes, which it cannot do
+        for a batch that is a dictionary.
+        """
+        if not self.optimizer.built:
+            with self.distribute_strategy.scope():
+                self.optimizer.build(self.trainable_variables)
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -248,6 +263,14 @@ def score(
     match = tf.cast(product(query, vectors), tf.float32)
     crowd = crowd_scores(tf.cast(trend_weight, tf.float32), trend, day)
     return match + crowd + tf.cast(bias, tf.float32)
+
+
+def _variable(values: NDArray[Any], name: str) -> tf.Variable | tf.Tensor:
+    """The values as a variable; where there are none as a constant.
+
+    TensorFlow dies when a worker sends an empty variable to the others.
+    """
+    return tf.Variable(values, trainable=False, name=name) if values.size else tf.constant(values)
 
 
 def _product(query: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
