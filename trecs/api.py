@@ -288,9 +288,8 @@ def _validator(run: Run, model: RetrievalModel) -> Callable[[], float]:
 
 
 def _choose_neighbour_weights(model: RetrievalModel, validate: Callable[[], float]) -> None:
-    """Leave the weights that validate best in the model, EASE's first; the smaller of equals."""
+    """Leave the weights that validate best in the model, EASE's last; the smaller of equals."""
     for weight, choices in (
-        (model.ease_weight, _EASE_WEIGHTS),
         (model.transition_weight, _TRANSITION_WEIGHTS),
         (model.ease_weight, _EASE_WEIGHTS),
     ):

@@ -92,7 +92,8 @@ class ModelScorer:
             )
         if self._model.repeat_term is not None:
             self._add_repeats(scores, requests, repeat_weight)
-        if float(self._model.transition_weight.numpy()):
+        weights = (self._model.transition_weight, self._model.ease_weight)
+        if any(float(weight.numpy()) for weight in weights):
             scores += self._follow(tf.constant(self._recent(requests))).numpy()
         return scores
 
