@@ -1,0 +1,8 @@
+"""What trecs does, as functions; the command line calls these."""
+
+from trecs.api.evaluation import evaluate, report
+from trecs.api.exporting import build_index, export, export_text
+from trecs.api.training import train
+from trecs.data.loading import load_data
+
+__all__ = ["build_index", "evaluate", "export", "export_text", "load_data", "report", "train"]

@@ -1,0 +1,57 @@
+"""What the commands share: options, settings, output."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from trecs.config import Config, load_config
+
+
+def read_config(options: argparse.Namespace) -> Config:
+    """The settings of `trecs train` and `audit`: file, then column options, then --set."""
+    columns = ("user_column", "item_column", "timestamp_column", "rating_column", "timestamp_unit")
+    values: dict[str, dict[str, Any]] = {
+        "data": {c: getattr(options, c) for c in columns if getattr(options, c) is not None}
+    }
+    if getattr(options, "split", None) is not None:
+        values["split"] = {"kind": options.split}
+    if getattr(options, "bert", None) is not None:
+        values["text"] = {"preset": options.bert}
+    return load_config(options.config, options.set, values)
+
+
+def data_options(command: argparse.ArgumentParser) -> None:
+    """Add the options that name a log, its columns and the settings."""
+    command.add_argument("data", metavar="DATA", help="name of a known data set, or path of a log")
+    command.add_argument("--items", metavar="PATH", help="the items file")
+    for name in ("user", "item", "timestamp", "rating"):
+        command.add_argument(f"--{name}-column", metavar="C", help="default: found by its name")
+    command.add_argument("--timestamp-unit", metavar="U", help="s, ms, us or ns; default: told")
+    setting_options(command)
+
+
+def setting_options(command: argparse.ArgumentParser) -> None:
+    """Add `--config` and `--set`."""
+    command.add_argument("--config", metavar="FILE", help="settings as TOML")
+    command.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="such as model.dropout=0.1"
+    )
+
+
+def write_json(path: str, report: Any) -> None:
+    """Write a report to a file."""
+    Path(path).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+def write(text: str) -> None:
+    """Write a result to standard output."""
+    sys.stdout.write(f"{text}\n")
+
+
+def note(text: str) -> None:
+    """Write a remark to standard error."""
+    sys.stderr.write(f"{text}\n")

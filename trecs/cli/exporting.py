@@ -1,0 +1,27 @@
+"""The command `trecs export`."""
+
+from __future__ import annotations
+
+import argparse
+
+from trecs.cli.common import write
+
+
+def add_export_options(export: argparse.ArgumentParser) -> None:
+    """Add the options of `trecs export`."""
+    export.add_argument("run_folder", metavar="RUN", help="folder of a finished run")
+    export.add_argument("--to", required=True, metavar="DIR", help="such as saved_models/NAME")
+    export.add_argument("--version", type=int, metavar="N", help="default: the next number")
+    export.add_argument("-k", type=int, default=50, metavar="K", help="length of the lists (50)")
+    export.add_argument("--text-to", metavar="DIR", help="also a model from raw texts to vectors")
+
+
+def run_export(options: argparse.Namespace) -> None:
+    """Export a run."""
+    from trecs import api
+    from trecs.run import Run
+
+    run = Run.open(options.run_folder)
+    write(str(api.export(run, options.to, options.version, options.k)))
+    if options.text_to:
+        write(str(api.export_text(run, options.text_to)))

@@ -1,0 +1,51 @@
+"""The command `trecs recommend`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from trecs.cli.common import write
+
+if TYPE_CHECKING:
+    from trecs.serving.recommendation import Recommendation
+
+
+def add_recommend_options(recommend: argparse.ArgumentParser) -> None:
+    """Add the options of `trecs recommend`."""
+    recommend.add_argument("model", metavar="DIR", help="such as saved_models/NAME")
+    recommend.add_argument("--user", required=True, metavar="ID", help="user id, known or not")
+    recommend.add_argument(
+        "--history",
+        metavar="FILE",
+        help="the user's events, with item_id and timestamp; default: those known at export",
+    )
+    recommend.add_argument("--at", metavar="TIME", help="ISO 8601 or epoch seconds; default: now")
+    recommend.add_argument("-k", type=int, default=10, metavar="K", help="how many (10)")
+    recommend.add_argument("--json", action="store_true", help="answer as JSON")
+
+
+def run_recommend(options: argparse.Namespace) -> None:
+    """Ask an exported model."""
+    from trecs.data.history import parse_moment, read_history
+    from trecs.data.timestamps import iso
+    from trecs.serving.client import Recommender
+
+    at = int(time.time()) if options.at is None else parse_moment(options.at)
+    history = None if options.history is None else read_history(options.history)
+    found = Recommender(options.model).recommend(options.user, history, at, options.k)
+    if options.json:
+        answer = {"user_id": options.user, "at": iso(at), "items": [vars(item) for item in found]}
+        write(json.dumps(answer, ensure_ascii=False))
+    else:
+        write(_listing(options.user, iso(at), found))
+
+
+def _listing(user: str, at: str, found: Sequence[Recommendation]) -> str:
+    lines = [f"for user {user} at {at}:"]
+    for place, item in enumerate(found, start=1):
+        lines.append(f"{place:3}  {item.score:8.3f}  {item.item_id:>10}  {item.title}")
+    return "\n".join(lines)

@@ -1,0 +1,35 @@
+"""The command `trecs train`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from trecs.cli.common import data_options, note, read_config, write
+
+
+def add_train_options(train: argparse.ArgumentParser) -> None:
+    """Add the options of `trecs train`."""
+    data_options(train)
+    train.add_argument("--out", required=True, metavar="RUN", help="folder of the run")
+    train.add_argument("--bert", metavar="PRESET", help="of the item texts; also: text.preset")
+    train.add_argument("--split", choices=("temporal", "leave-last-out"), help="default: temporal")
+
+
+def run_train(options: argparse.Namespace) -> None:
+    """Train a model, or continue to."""
+    from trecs import api
+    from trecs.data.loading import load_data
+
+    config = read_config(options)
+    dataset, lines = load_data(options.data, options.items, config)
+    for line in lines:
+        note(line)
+    began = time.monotonic()
+    run = api.train(dataset, options.out, config, verbose=1 if sys.stderr.isatty() else 2)
+    best = max(run.learning_curve, key=lambda row: row["val_ndcg@10"])
+    write(
+        f"{run.directory}: {len(run.learning_curve)} epochs in {time.monotonic() - began:.0f} s,"
+        f" best validation NDCG@10 {best['val_ndcg@10']:.4f} in epoch {int(best['epoch'])}"
+    )
