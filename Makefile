@@ -19,8 +19,8 @@ DEMO_USER ?= 1
 # Half a year apart: the first week of the log and its last.
 DEMO_MOMENTS ?= 1997-09-25T20:00:00Z 1998-04-22T09:00:00Z
 
-# Training time of each model of `make peers`; 0 is no limit.
-PEER_SECONDS ?= 3600
+# CPU seconds of training of each model of `make peers`; 0 is no limit.
+PEER_SECONDS ?= 7200
 
 # TensorFlow's start-up chatter hides what a command says.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
