@@ -8,10 +8,13 @@ import numpy as np
 from trecs.config import Config
 from trecs.features.vocabulary import Vocabulary
 from trecs.models.retrieval import Objective
+from trecs.training.averaging import AveragingAdamW
 from trecs.training.loss import FullSoftmax, SampledSoftmax
 from trecs.training.strategy import uses_bfloat16
 
 _EVENTS_IN_ALL = 6_000_000
+# The average of the weights reaches back over this part of the training: two epochs of 25.
+_AVERAGES = 12
 
 
 def make_objective(config: Config, vocabulary: Vocabulary) -> Objective:
@@ -32,8 +35,8 @@ def max_epochs(config: Config, num_events: int) -> int:
     return config.training.epochs or min(max(_EVENTS_IN_ALL // num_events, 4), 25)
 
 
-def make_optimizer(config: Config, num_steps: int) -> keras.Optimizer:
-    """AdamW with linear warm-up and cosine decay to a tenth over all steps."""
+def make_optimizer(config: Config, num_steps: int) -> AveragingAdamW:
+    """AdamW with linear warm-up, cosine decay to a tenth over all steps, and averaged weights."""
     settings = config.training
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0,
@@ -42,7 +45,7 @@ def make_optimizer(config: Config, num_steps: int) -> keras.Optimizer:
         warmup_target=settings.learning_rate,
         warmup_steps=settings.warmup_steps,
     )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay)
+    optimizer = AveragingAdamW(schedule, settings.weight_decay, num_steps / _AVERAGES)
     # Decay acts on projections alone: embeddings of rare items would fade between their events.
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "embeddings"])
     return optimizer

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from trecs.features.batches import EventRows, num_training_batches, training_batches
 from trecs.features.spec import TRAINING_FEATURES
 from trecs.models.retrieval import RetrievalModel
+from trecs.training.averaging import averaged_weights
 from trecs.training.checkpoint import Checkpoints, Progress
 
 VALIDATION_METRIC = "val_ndcg@10"
@@ -103,15 +104,18 @@ class _Keeper(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         seconds = time.monotonic() - self._began
-        score = self._validate()
+        with averaged_weights(self.model):
+            score = self._validate()
+            better = score > float(self._progress.best.numpy())
+            if better:
+                self._checkpoints.save_best()
         logs = {} if logs is None else logs
         # Keras hands the same dictionary to the progress bar and the callbacks that follow.
         logs |= {VALIDATION_METRIC: score, "train_seconds": seconds}
         progress = self._progress
-        if score > float(progress.best.numpy()):
+        if better:
             progress.best.assign(score)
             progress.wait.assign(0)
-            self._checkpoints.save_best()
         else:
             progress.wait.assign_add(1)
         progress.epoch.assign(epoch + 1)
