@@ -16,6 +16,7 @@ from serving_shop import Shop
 import trecs
 from trecs.errors import UsageError
 from trecs.serving.export import versions, write_version
+from trecs.serving.writing import LOCK
 
 
 class _Doubler(tf.Module):
@@ -72,7 +73,7 @@ def test_a_failure_in_the_middle_leaves_nothing(tmp_path: Path):
 
     with pytest.raises(RuntimeError, match="disk full"):
         write_version(_Doubler(), tmp_path / "m", None, fail)
-    assert list((tmp_path / "m").iterdir()) == []
+    assert [path.name for path in (tmp_path / "m").iterdir()] == [LOCK]
 
 
 _STOP_IN_THE_MIDDLE = """
@@ -107,5 +108,8 @@ def test_a_kill_in_the_middle_leaves_no_version(tmp_path: Path):
     assert ready.exists()
 
     assert versions(model) == []
-    assert [path for path in model.iterdir() if not path.name.startswith(".partial-")] == []
+    assert [path for path in model.iterdir() if not path.name.startswith(".partial-")] == [
+        model / LOCK
+    ]
     assert write_version(_Doubler(), model, None, _nothing).name == "1"
+    assert sorted(path.name for path in model.iterdir()) == [LOCK, "1"]

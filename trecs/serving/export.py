@@ -16,10 +16,10 @@ from trecs.errors import UsageError
 from trecs.serving.export_extras import write_service_extras
 from trecs.serving.module import RecommenderModule
 from trecs.serving.text_module import TextModule
+from trecs.serving.writing import PARTIAL, only_writer
 
 EXTRA = "assets.extra"
 """Folder of a SavedModel that TensorFlow leaves alone: metadata, titles, known histories."""
-_PARTIAL = ".partial-"
 
 
 def write_version(
@@ -45,9 +45,17 @@ def write_version(
     Raises:
       UsageError: the version exists, or the directory is a file.
     """
-    if directory.exists() and not directory.is_dir():
-        raise UsageError(f"the model's folder must be a directory, got the file {directory}")
-    directory.mkdir(parents=True, exist_ok=True)
+    with only_writer(directory):
+        return add_version(module, directory, version, extras)
+
+
+def add_version(
+    module: RecommenderModule | TextModule,
+    directory: Path,
+    version: int | None,
+    extras: Callable[[Path], object],
+) -> Path:
+    """`write_version` for a caller that is the `only_writer` of the directory already."""
     number = version if version is not None else max(versions(directory), default=0) + 1
     target = directory / str(number)
     if target.exists():
@@ -55,7 +63,7 @@ def write_version(
             f"version {number} of {directory} exists already; leave out --version for the next"
             f" number, {max(versions(directory)) + 1}"
         )
-    partial = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=directory))
+    partial = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=directory))
     try:
         tf.saved_model.save(module, str(partial), signatures=module.signatures())
         extra = partial / EXTRA
@@ -81,7 +89,7 @@ def write_extras(
     Args:
       folder: the `assets.extra` folder.
       metadata: settings, versions and measurements, as JSON.
-      titles: columns `item_id`, `title`.
+      titles: columns `item_id`, `title` and `categories`, lists of "column=value".
       histories: columns `user_id`, `item_id`, `timestamp` (UTC epoch seconds).
     """
     (folder / "metadata.json").write_text(json.dumps(metadata, indent=2), encoding="utf-8")
