@@ -49,6 +49,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "data.timestamp_unit": ("", "s", "ms", "us", "ns"),
     "split.kind": ("temporal", "leave-last-out"),
     "split.ties": ("auto", "strict", "order"),
+    "text.tuning": ("frozen", "lora", "last-n", "full"),
     "model.loss": ("auto", "full", "sampled"),
     "training.strategy": ("auto", "mirrored", "one-device", "multi-worker"),
     "training.precision": ("auto", "float32", "bfloat16"),
@@ -59,6 +60,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "split.train_quantile": (0.01, 0.98),
     "split.test_quantile": (0.02, 0.99),
     "text.max_tokens": (3, 512),
+    "text.tuned_layers": (1, 48),
+    "text.learning_rate": (1e-8, 1),
     "model.embedding_dim": (2, 4096),
     "model.num_layers": (1, 48),
     "model.num_heads": (1, 64),
@@ -218,6 +221,8 @@ def _check_value(key: str, value: Any, problems: Problems) -> None:
 
 def _check_relations(config: Config, problems: Problems) -> None:
     model, split, bert = config.model, config.split, config.pretraining
+    if config.text.tuning != "frozen" and config.text.preset == "none":
+        problems.add(f"text.tuning = {config.text.tuning!r} needs a BERT, got text.preset = 'none'")
     if bert.hidden_dim % bert.num_heads:
         problems.add(
             "pretraining.num_heads must divide pretraining.hidden_dim, got "

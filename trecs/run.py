@@ -6,7 +6,6 @@ moved. The folder is claimed by its configuration and data; another configuratio
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from trecs.config import Config, load_config
 from trecs.data.dataset import Dataset, open_dataset, save_dataset
+from trecs.data.fingerprint import fingerprint
 from trecs.data.log import EventLog
 from trecs.data.sequences import Ties, build_sequences
 from trecs.data.splits import Split, leave_last_out, temporal
@@ -28,18 +28,23 @@ from trecs.errors import ConfigError, UsageError
 from trecs.evaluation.model_scorer import ModelScorer
 from trecs.evaluation.protocol import excludes_seen_by_default
 from trecs.features.batches import EventRows, event_rows
-from trecs.features.items import ItemTable, build_item_table
+from trecs.features.items import ItemTable, build_item_table, text_scale
 from trecs.features.neighbours import NeighbourTable, ease_table, transition_table
 from trecs.features.spec import FIRST_ITEM_ROW, QUERY_FEATURES
 from trecs.features.trend import Trend, build_trend_table
 from trecs.features.vocabulary import Vocabulary, fit_vocabulary
-from trecs.models.build import build_model
+from trecs.models.build import build_model, build_text_encoder
+from trecs.models.item_tensors import ItemTensors
 from trecs.models.neighbours import Neighbours
-from trecs.models.retrieval import ItemTensors, RetrievalModel
-from trecs.text.bert import cached_text_vectors
+from trecs.models.retrieval import RetrievalModel
+from trecs.text.bert import Bert, cached_text_vectors, load_bert
+from trecs.text.encoder import TextTokens, text_tokens
+from trecs.text.fresh import save_preset
 from trecs.training.trainer import read_curve
 
 WEIGHTS = "model.weights.h5"
+_TEXT_VECTORS, _TUNED_VECTORS = "text_vectors.npy", "tuned_text_vectors.npy"
+_BERT = "bert"
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +55,7 @@ class Run:
       directory: the folder.
       config: the settings.
       dataset: log and catalogue.
-      text_vectors: float32 [N, H] by item code.
+      text_vectors: float32 [N, H] by item code, of the BERT before training.
     """
 
     directory: Path
@@ -71,7 +76,26 @@ class Run:
     @cached_property
     def items(self) -> ItemTable:
         """The item table; candidates are all items of the data set, trained ones first."""
-        return build_item_table(self.dataset, self.vocabulary, self.text_vectors)
+        vectors = self.trained_text_vectors
+        return build_item_table(self.dataset, self.vocabulary, vectors, self.text_scale)
+
+    @property
+    def trained_text_vectors(self) -> NDArray[np.float32]:
+        """The text vectors that the model reads: of the tuned BERT, once it has trained."""
+        tuned = self.directory / _TUNED_VECTORS
+        vectors: NDArray[np.float32] = np.load(tuned) if tuned.exists() else self.text_vectors
+        return vectors
+
+    @cached_property
+    def text_scale(self) -> tuple[NDArray[np.float32], float]:
+        """The centre and scale of text vectors: of the trained items, before training."""
+        trained = np.isin(self.dataset.catalogue.item_ids, self.vocabulary.item_ids)
+        return text_scale(self.text_vectors[trained])
+
+    @property
+    def tunes_text(self) -> bool:
+        """Whether training changes the BERT; not where no item has a text."""
+        return self.config.text.tuning != "frozen" and self.text_vectors.shape[1] > 0
 
     @cached_property
     def exclude_seen(self) -> bool:
@@ -120,8 +144,13 @@ class Run:
 
     def untrained_model(self) -> RetrievalModel:
         """A built model with new weights, reading the training events' trend."""
-        model = build_model(self.config.model, self.vocabulary, self.has_repeats)
-        model.set_data(ItemTensors(self.items), self.trend(self.split.train))
+        bert = load_bert(str(self.directory / _BERT)) if self.tunes_text else None
+        encoder, tokens = None, None
+        if bert is not None:
+            encoder = build_text_encoder(self.config.text, bert, *self.text_scale)
+            tokens = self._text_tokens(bert)
+        model = build_model(self.config.model, self.vocabulary, self.has_repeats, encoder)
+        model.set_data(ItemTensors(self.items, tokens), self.trend(self.split.train))
         # Two positions: Keras warns of a softmax over one.
         sizes = {"batch": 1, "history": 2, "query": 1}
         model({f.name: tf.zeros([sizes[d] for d in f.dims], f.dtype) for f in QUERY_FEATURES})
@@ -142,6 +171,32 @@ class Run:
         model = self.untrained_model()
         model.load_weights(weights)
         return model
+
+    def bert(self, model: RetrievalModel) -> Bert:
+        """The BERT as `model`, of this run, has it: what encodes the texts of new items."""
+        if model.text_encoder is None:
+            return load_bert(self.config.text.preset)
+        tokenizer = load_bert(str(self.directory / _BERT)).tokenizer
+        return Bert(model.text_encoder.backbone, tokenizer)
+
+    def save_model(self, model: RetrievalModel) -> None:
+        """Keep a trained model, and the text vectors that it gives the items; each file whole."""
+        if model.text_encoder is not None:
+            text = model.items.rows(tf.constant(self.items.row_of_code))["text"].numpy()
+            centre, scale = self.text_scale
+            vectors = np.where(np.isnan(self.text_vectors), np.nan, text * scale + centre)
+            temporary = self.directory / f"part.{_TUNED_VECTORS}"
+            np.save(temporary, vectors.astype(np.float32))
+            temporary.replace(self.directory / _TUNED_VECTORS)
+            vars(self).pop("items", None)
+        temporary = self.directory / f"part.{WEIGHTS}"
+        model.save_weights(temporary)
+        temporary.replace(self.directory / WEIGHTS)
+
+    def _text_tokens(self, bert: Bert) -> TextTokens:
+        texts = np.full(FIRST_ITEM_ROW + self.items.num_candidates, "", object)
+        texts[self.items.row_of_code] = self.dataset.catalogue.texts
+        return text_tokens(bert, texts.tolist(), self.config.text.max_tokens)
 
     def scorer(self, model: RetrievalModel) -> ModelScorer:
         """The model as a scorer of this run's requests."""
@@ -177,7 +232,9 @@ class Run:
         run.split  # noqa: B018 - a log too short for the split must fail before anything is written
         folder.mkdir(parents=True, exist_ok=True)
         save_dataset(dataset, folder / "data")
-        np.save(folder / "text_vectors.npy", vectors)
+        np.save(folder / _TEXT_VECTORS, vectors)
+        if run.tunes_text:
+            save_preset(load_bert(config.text.preset), str(folder / _BERT))
         run.vocabulary.save(folder / "vocabulary.json")
         # Last, and whole: a folder with this file is a run.
         temporary = folder / "run.json.part"
@@ -200,7 +257,7 @@ class Run:
             folder,
             load_config(values=claim["config"]),
             open_dataset(folder / "data"),
-            np.load(folder / "text_vectors.npy"),
+            np.load(folder / _TEXT_VECTORS),
         )
 
 
@@ -213,18 +270,6 @@ def make_split(config: Config, log: EventLog) -> Split:
         return leave_last_out(log, ties=ties)
     ties = "order" if settings.ties == "order" else "strict"
     return temporal(log, settings.train_quantile, settings.test_quantile, ties=ties)
-
-
-def fingerprint(dataset: Dataset) -> str:
-    """SHA-256 of a data set's events and catalogue."""
-    log, catalogue = dataset.log, dataset.catalogue
-    digest = hashlib.sha256()
-    for array in (log.user, log.item, log.timestamp_s, log.rating, catalogue.release_time_s):
-        digest.update(b"none" if array is None else np.ascontiguousarray(array).data)
-    for strings in (log.user_ids, log.item_ids, catalogue.titles, catalogue.texts):
-        digest.update("\0".join(strings.tolist()).encode())
-    digest.update(json.dumps(catalogue.categories, sort_keys=True).encode())
-    return digest.hexdigest()
 
 
 def _check_claim(folder: Path, claim: Mapping[str, Any]) -> None:

@@ -52,6 +52,15 @@ class TextConfig:
     keras-nlp's or Hugging Face's format, or `none`."""
     max_tokens: int = 64
     """Tokens kept of each text; enough for titles and short descriptions, cost grows with it."""
+    tuning: str = "frozen"
+    """What training changes in the BERT. `frozen`: nothing, each text is encoded once for all.
+    `lora`: matrices of rank 8 beside the attention's queries and values. `last-n`: its last
+    `tuned_layers` layers. `full`: all. Each step then encodes the distinct texts of its items."""
+    tuned_layers: int = 2
+    """Layers that `last-n` tunes."""
+    learning_rate: float = 5e-5
+    """Peak learning rate of a tuned BERT, with the schedule of `training.learning_rate`; `lora`
+    takes ten times as much, since its matrices start from nothing."""
 
 
 @dataclass(frozen=True)

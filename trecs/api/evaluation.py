@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from trecs.data.audit import audit
+from trecs.data.fingerprint import fingerprint
 from trecs.errors import UsageError
 from trecs.evaluation.baselines.measure import measure_baselines
 from trecs.evaluation.protocol import ColdTargets, Evaluation, PerUser
@@ -18,7 +19,7 @@ from trecs.reporting.figures import require_matplotlib
 from trecs.reporting.files import write_report
 from trecs.reporting.report_page import report_blocks
 from trecs.reporting.results import Results, RunResult, data_names, read_ablations, run_names
-from trecs.run import Run, fingerprint
+from trecs.run import Run
 
 
 def evaluate(

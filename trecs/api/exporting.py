@@ -76,9 +76,17 @@ def export_text(run: Run, to: str | Path) -> Path:
     Raises:
       ConfigError: the run has no text, or its BERT is not what it was.
     """
+    model = run.model()
     trained = run.items.row_of_code < FIRST_ITEM_ROW + run.items.num_trained
-    known = run.dataset.catalogue.texts[trained].tolist(), run.text_vectors[trained]
-    return write_text_version(Path(to), run.config.text, run.model().item_tower, *known)
+    return write_text_version(
+        Path(to),
+        run.config.text,
+        lambda: run.bert(model),
+        model.item_tower,
+        run.text_scale,
+        run.dataset.catalogue.texts[trained].tolist(),
+        run.trained_text_vectors[trained],
+    )
 
 
 def build_index(run: Run, model: RetrievalModel, as_of_s: int) -> ExactIndex:

@@ -14,7 +14,7 @@ from trecs.data.dataset import Dataset
 from trecs.evaluation.metrics import ndcg
 from trecs.evaluation.protocol import evaluate as run_protocol
 from trecs.models.retrieval import RetrievalModel
-from trecs.run import WEIGHTS, Run
+from trecs.run import Run
 from trecs.training.recipe import make_objective, make_optimizer, max_epochs
 from trecs.training.strategy import make_strategy, worker_folder
 from trecs.training.trainer import BatchPlan, StoppingRule, fit
@@ -66,8 +66,10 @@ def train(
     epochs = max_epochs(run.config, len(run.split.train))
     with strategy.scope():
         model = run.untrained_model()
+        encoder = model.text_encoder
+        text = [] if encoder is None else encoder.trainable_variables
         model.compile(
-            make_optimizer(run.config, epochs * plan.num_batches(0)),
+            make_optimizer(run.config, epochs * plan.num_batches(0), text),
             make_objective(run.config, run.vocabulary),
         )
         validate = _validator(run, model)
@@ -85,7 +87,7 @@ def train(
     for logger in loggers:
         if isinstance(logger, WandbLogger):
             logger.close()
-    _save_weights(model, run.directory / WEIGHTS)
+    run.save_model(model)
     return run
 
 
@@ -114,6 +116,7 @@ def _validator(run: Run, model: RetrievalModel) -> Callable[[], float]:
         targets = targets[np.sort(chosen)]
 
     def validate() -> float:
+        model.refresh_texts()
         scorer.refresh()
         found = run_protocol(
             run.dataset, run.split, scorer, targets=targets, exclude_seen=run.exclude_seen, top_k=0
@@ -134,9 +137,3 @@ def _choose_neighbour_weights(model: RetrievalModel, validate: Callable[[], floa
             weight.assign(choice)
             scores.append(validate())
         weight.assign(choices[int(np.argmax(scores))])
-
-
-def _save_weights(model: RetrievalModel, path: Path) -> None:
-    temporary = path.with_name(f"part.{path.name}")
-    model.save_weights(temporary)
-    temporary.replace(path)

@@ -52,7 +52,10 @@ class ItemTable:
 
 
 def build_item_table(
-    dataset: Dataset, vocabulary: Vocabulary, text_vectors: NDArray[np.float32]
+    dataset: Dataset,
+    vocabulary: Vocabulary,
+    text_vectors: NDArray[np.float32],
+    scale: tuple[NDArray[np.float32], float] | None = None,
 ) -> ItemTable:
     """Lay out the items of a dataset for a model fitted with `vocabulary`.
 
@@ -61,6 +64,7 @@ def build_item_table(
         ones.
       vocabulary: the fitted state.
       text_vectors: float32 [N, H] by item code; rows of NaN where an item has no text.
+      scale: what text vectors are centred and scaled by; None: by `text_scale` of the trained ones.
 
     Raises:
       ValueError: the vocabulary's items are not in the dataset.
@@ -88,7 +92,9 @@ def build_item_table(
         num_trained=len(trained),
         row_of_code=row_of_code,
         id_index=id_index,
-        text=_with_special_rows(_standardise(text_vectors[codes], len(trained))),
+        text=_with_special_rows(
+            _standardise(text_vectors[codes], scale or text_scale(text_vectors[trained]))
+        ),
         categories=_with_special_rows(_category_rows(catalogue, vocabulary)[codes]),
         release=_with_special_rows(_release(catalogue, vocabulary)[codes]),
     )
@@ -122,9 +128,11 @@ def text_scale(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float32], float
     return centre, float(np.sqrt(np.mean((fitted - centre) ** 2)) + 1e-6)
 
 
-def _standardise(vectors: NDArray[np.float32], num_trained: int) -> NDArray[np.float32]:
+def _standardise(
+    vectors: NDArray[np.float32], of: tuple[NDArray[np.float32], float]
+) -> NDArray[np.float32]:
     """Centre on the trained items' mean, scale to mean square 1: BERT means share a direction."""
-    centre, scale = text_scale(vectors[:num_trained])
+    centre, scale = of
     known = np.asarray(np.isfinite(vectors).all(axis=1))
     return np.where(known[:, None], (vectors - centre) / scale, 0).astype(np.float32)
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
 from trecs.features.items import num_category_rows, num_id_rows
 from trecs.features.trend import NUM_TREND_FEATURES
 from trecs.features.vocabulary import Vocabulary
@@ -10,16 +15,24 @@ from trecs.models.repeats import NUM_REPEAT_FEATURES, RepeatTerm
 from trecs.models.retrieval import RetrievalModel
 from trecs.models.timestamp_tower import TimestampTower
 from trecs.models.user_tower import UserTower
-from trecs.settings import ModelConfig
+from trecs.settings import ModelConfig, TextConfig
+from trecs.text.bert import Bert
+from trecs.text.encoder import TextEncoder, Tuning
 
 
-def build_model(settings: ModelConfig, vocabulary: Vocabulary, repeats: bool) -> RetrievalModel:
+def build_model(
+    settings: ModelConfig,
+    vocabulary: Vocabulary,
+    repeats: bool,
+    text_encoder: TextEncoder | None = None,
+) -> RetrievalModel:
     """Make the towers and the model, untrained and without data.
 
     Args:
       settings: the sizes and dropout rates.
       vocabulary: says how many users, items and category values have embeddings.
       repeats: whether items that the user has had may be recommended, and so have a term.
+      text_encoder: the BERT, where it is tuned.
     """
     width = settings.embedding_dim
     return RetrievalModel(
@@ -45,5 +58,23 @@ def build_model(settings: ModelConfig, vocabulary: Vocabulary, repeats: bool) ->
             name="user_tower",
         ),
         RepeatTerm(width, name="repeat_term") if repeats else None,
+        text_encoder,
         name="retrieval",
+    )
+
+
+def build_text_encoder(
+    settings: TextConfig, bert: Bert, centre: NDArray[np.float32], scale: float
+) -> TextEncoder:
+    """Make the part of a model that tunes its BERT.
+
+    Args:
+      settings: what is tuned.
+      bert: taken over, and trained in place.
+      centre, scale: of the text vectors, as `trecs.features.items.text_scale`.
+    """
+    tuning = cast(Tuning, settings.tuning)
+    pad = bert.tokenizer.pad_token_id
+    return TextEncoder(
+        bert.backbone, pad, centre.tolist(), scale, tuning, settings.tuned_layers, name="text"
     )

@@ -7,46 +7,20 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from numpy.typing import NDArray
 
-from trecs.features.items import ItemTable
 from trecs.features.trend import Trend
 from trecs.models.crowd import crowd_scores
+from trecs.models.item_tensors import ItemTensors
 from trecs.models.item_tower import ItemTower
 from trecs.models.neighbours import Neighbours
 from trecs.models.repeats import NUM_REPEAT_FEATURES, OwnItems, RepeatTerm, repeat_features
 from trecs.models.timestamp_tower import TimestampTower
 from trecs.models.user_tower import UserTower
+from trecs.text.encoder import TextEncoder
 
-_PARTS = ("item_tower", "timestamp_tower", "user_tower", "repeat_term")
+_PARTS = ("item_tower", "timestamp_tower", "user_tower", "repeat_term", "text_encoder")
 
 Objective = Callable[["RetrievalModel", dict[str, tf.Tensor]], tf.Tensor]
-
-
-class ItemTensors:
-    """An item table as non-trainable variables.
-
-    A plain object: Keras neither tracks nor saves it, since the features are data that a re-index
-    may replace, and they would be the largest part of every checkpoint. Variables, not constants,
-    so that each replica has its own copy.
-
-    Args:
-      table: M rows of features.
-    """
-
-    def __init__(self, table: ItemTable) -> None:
-        self.num_rows = len(table.id_index)
-        self.num_trained = table.num_trained
-        self._columns = {
-            name: _variable(getattr(table, name), f"item_{name}")
-            for name in ("id_index", "text", "categories", "release")
-        }
-
-    def rows(self, rows: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
-        """Features of item rows (int32 [R]), or of all rows."""
-        if rows is None:
-            return {name: tf.convert_to_tensor(c) for name, c in self._columns.items()}
-        return {name: tf.gather(column, rows) for name, column in self._columns.items()}
 
 
 @keras.saving.register_keras_serializable("trecs")
@@ -62,6 +36,7 @@ class RetrievalModel(keras.Model):
     Args:
       item_tower, timestamp_tower, user_tower: the towers.
       repeat_term: adds to the items that the user has had; None where these are never recommended.
+      text_encoder: the BERT, where it is tuned with the rest; None where it is frozen.
     """
 
     def __init__(
@@ -70,6 +45,7 @@ class RetrievalModel(keras.Model):
         timestamp_tower: TimestampTower,
         user_tower: UserTower,
         repeat_term: RepeatTerm | None = None,
+        text_encoder: TextEncoder | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -81,6 +57,7 @@ class RetrievalModel(keras.Model):
         self.item_tower = item_tower
         self.timestamp_tower = timestamp_tower
         self.user_tower = user_tower
+        self.text_encoder = text_encoder
         # Chosen after training; 0 until then. See `trecs.models.neighbours`.
         self.transition_weight, self.ease_weight = (
             self.add_weight(shape=(), initializer="zeros", trainable=False, name=name)
@@ -112,11 +89,30 @@ class RetrievalModel(keras.Model):
         return self._data[0]()
 
     def encode_items(
-        self, rows: tf.Tensor | None = None, training: bool = False
+        self,
+        rows: tf.Tensor | None = None,
+        training: bool = False,
+        fresh: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Vectors [R, D] and biases [R] of item rows (int32 [R]), or of all rows."""
-        vectors, bias = self.item_tower(self.items.rows(rows), training=training)
+        """Vectors [R, D] and biases [R] of items.
+
+        Args:
+          rows: int32 [R], item rows; None for all.
+          training: whether ids are hidden at random.
+          fresh: int32 [n], item rows whose texts a tuned BERT encodes now, with a gradient; the
+            other texts' vectors are those of the last `refresh_texts`.
+        """
+        features = self.items.rows(rows)
+        if self.text_encoder is not None and fresh is not None:
+            text = self.items.encode_fresh(self.text_encoder, rows, features["text"], fresh)
+            features["text"] = text
+        vectors, bias = self.item_tower(features, training=training)
         return vectors, bias
+
+    def refresh_texts(self) -> None:
+        """Encode all items' texts anew, where the BERT is tuned."""
+        if self.text_encoder is not None:
+            self.items.refresh(self.text_encoder)
 
     def encode_queries(
         self, batch: dict[str, tf.Tensor], history: tf.Tensor, training: bool = False
@@ -263,14 +259,6 @@ def score(
     match = tf.cast(product(query, vectors), tf.float32)
     crowd = crowd_scores(tf.cast(trend_weight, tf.float32), trend, day)
     return match + crowd + tf.cast(bias, tf.float32)
-
-
-def _variable(values: NDArray[Any], name: str) -> tf.Variable | tf.Tensor:
-    """The values as a variable; where there are none as a constant.
-
-    TensorFlow dies when a worker sends an empty variable to the others.
-    """
-    return tf.Variable(values, trainable=False, name=name) if values.size else tf.constant(values)
 
 
 def _product(query: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:

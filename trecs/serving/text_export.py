@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 import trecs
 from trecs.errors import ConfigError
-from trecs.features.items import text_scale
 from trecs.models.item_tower import ItemTower
 from trecs.serving.export import write_version
 from trecs.serving.text_module import TextModule
 from trecs.settings import TextConfig
-from trecs.text.bert import NO_TEXT, encode_texts, load_bert
+from trecs.text.bert import NO_TEXT, Bert, encode_texts
 
 _NUM_CHECKED = 8
 # Other batches and machines give other last digits.
@@ -26,7 +25,9 @@ _MOST_CHANGE = 1e-3
 def write_text_version(
     to: Path,
     settings: TextConfig,
+    load: Callable[[], Bert],
     tower: ItemTower,
+    scale: tuple[NDArray[np.float32], float],
     texts: Sequence[str],
     vectors: NDArray[np.float32],
 ) -> Path:
@@ -37,9 +38,11 @@ def write_text_version(
     Args:
       to: the model's folder.
       settings: of the run.
+      load: gives the BERT as the run left it.
       tower: its trained item tower.
+      scale: of its text vectors, as `trecs.features.items.text_scale`.
       texts: of the trained items.
-      vectors: float32 [len(texts), H], what its BERT made of them when it trained; NaN for "".
+      vectors: float32 [len(texts), H], what its BERT made of them then; NaN for "".
 
     Returns:
       The version's folder.
@@ -47,17 +50,21 @@ def write_text_version(
     Raises:
       ConfigError: the run has no text, or its BERT is not what it was.
     """
-    module = _build(settings, tower, texts, vectors)
+    bert = checked_bert(settings, load, texts, vectors)
+    module = TextModule(bert, settings.max_tokens, tower, *scale)
     metadata = json.dumps({"trecs": trecs.__version__, "custom_ops": module.custom_ops()})
     return write_version(
         module, to, None, lambda folder: (folder / "metadata.json").write_text(metadata, "utf-8")
     )
 
 
-def _build(
-    settings: TextConfig, tower: ItemTower, texts: Sequence[str], vectors: NDArray[np.float32]
-) -> TextModule:
-    """The module of a run, whose BERT is loaded again and held to the vectors of then."""
+def checked_bert(
+    settings: TextConfig,
+    load: Callable[[], Bert],
+    texts: Sequence[str],
+    vectors: NDArray[np.float32],
+) -> Bert:
+    """The BERT of a run, held to the vectors of then."""
     filled = [number for number, text in enumerate(texts) if text][:_NUM_CHECKED]
     if settings.preset == NO_TEXT or not filled:
         raise ConfigError(
@@ -65,7 +72,7 @@ def _build(
             f" {settings.preset!r} and {len(filled)} items with text; train with `--bert minilm`"
             " and an items file that has text"
         )
-    bert = load_bert(settings.preset)
+    bert = load()
     now = encode_texts(bert, [texts[number] for number in filled], settings.max_tokens)
     then = vectors[filled]
     if now.shape != then.shape or np.abs(now - then).max() > _MOST_CHANGE:
@@ -73,4 +80,4 @@ def _build(
             f"text.preset = {settings.preset!r} gives other vectors than when the run trained: the"
             " BERT in that place was expected to be the same. Put it back, or train again"
         )
-    return TextModule(bert, settings.max_tokens, tower, *text_scale(vectors))
+    return bert

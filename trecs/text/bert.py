@@ -156,6 +156,20 @@ def encode_texts(bert: Bert, texts: Sequence[str], max_tokens: int) -> NDArray[n
     return vectors[inverse]
 
 
+def packed_tokens(bert: Bert, texts: Sequence[str], max_tokens: int) -> NDArray[np.int32]:
+    """[CLS] tokens [SEP] of texts that are not empty, int32 [n, W], padded on the right.
+
+    Args:
+      bert: whose tokenizer cuts.
+      texts: n strings.
+      max_tokens: as for `encode_texts`.
+    """
+    longest = bert.backbone.max_sequence_length
+    tokens = _tokenize(bert, texts)[:, : min(max_tokens, longest) - 2]
+    lengths = (tokens != bert.tokenizer.pad_token_id).sum(axis=1)
+    return _pack(bert.tokenizer, tokens, lengths, longest)
+
+
 def cached_text_vectors(preset: str, texts: Sequence[str], max_tokens: int) -> NDArray[np.float32]:
     """`encode_texts` of a preset, kept in the cache folder by the content of weights and texts.
 

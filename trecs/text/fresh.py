@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 import keras_nlp
 import tensorflow as tf
 
 from trecs.errors import ConfigError
 from trecs.text.bert import Bert
-from trecs.text.conversion import lower_case
+from trecs.text.conversion import computes_exact_gelu, lower_case
 
 # The learner drops pieces that it sees less often, which in a short catalogue are most words.
 _LEAST_COUNT = 10
@@ -80,6 +82,14 @@ def fresh_bert(
 
 
 def save_preset(bert: Bert, folder: str) -> None:
-    """Write a preset that `load_bert` and `BertBackbone.from_preset` load."""
+    """Write a preset that `load_bert` and `BertBackbone.from_preset` load.
+
+    keras-nlp's format cannot say that GELU is exact. Where it is, its `config.json` says so by one
+    key more, in Hugging Face's words, which `load_bert` reads.
+    """
     bert.backbone.save_to_preset(folder)
     bert.tokenizer.save_to_preset(folder)
+    if computes_exact_gelu(bert.backbone):
+        path = Path(folder) / "config.json"
+        config = json.loads(path.read_text("utf-8"))
+        path.write_text(json.dumps({**config, "hidden_act": "gelu"}, indent=4), encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -38,13 +39,21 @@ class Checkpoints:
       model: built and compiled; its weights, the states of its random generators and its
         optimizer's variables are kept.
       progress: kept with them.
+      beside: further variables that belong to the weights.
     """
 
-    def __init__(self, directory: Path, model: keras.Model, progress: Progress) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        model: keras.Model,
+        progress: Progress,
+        beside: Sequence[tf.Variable] = (),
+    ) -> None:
         model.optimizer.build(model.trainable_variables)
         # By list, not by object graph: Keras' random generators are not TensorFlow trackables.
         skipped = {id(variable) for variable in model.metrics_variables}
         weights = [v.value for v in model.variables if id(v) not in skipped]
+        weights += beside
         state = {
             "weights": weights,
             "optimizer": [v.value for v in model.optimizer.variables],

@@ -30,7 +30,7 @@ class FullSoftmax:
 
     def __call__(self, model: RetrievalModel, batch: dict[str, tf.Tensor]) -> tf.Tensor:
         """This replica's share of the loss, a float32 scalar."""
-        vectors, bias = model.encode_items(training=True)
+        vectors, bias = model.encode_items(training=True, fresh=tuned_items(model, batch))
         history = tf.gather(vectors, batch["history_row"])
         query, weight, repeat_weight = model.encode_queries(batch, history, training=True)
         first, last = FIRST_ITEM_ROW, FIRST_ITEM_ROW + model.items.num_trained
@@ -82,7 +82,7 @@ class SampledSoftmax:
         rows, index = tf.unique(
             tf.concat([candidate_row, *(tf.reshape(batch[n], [-1]) for n in names)], axis=0)
         )
-        vectors, bias = model.encode_items(rows, training=True)
+        vectors, bias = model.encode_items(rows, training=True, fresh=tuned_items(model, batch))
         sizes = [tf.size(candidate_row), *(tf.size(batch[n]) for n in names)]
         own_index, history_index, had_index = tf.split(index, sizes, num=3)
         history = tf.gather(vectors, tf.reshape(history_index, tf.shape(batch["history_row"])))
@@ -175,6 +175,18 @@ class SampledSoftmax:
         )
         popularity = tf.gather(self._popularity, tf.maximum(candidate_row - FIRST_ITEM_ROW, 0))
         return in_batch * popularity + (1 - in_batch) / len(self._popularity)
+
+
+def tuned_items(model: RetrievalModel, batch: dict[str, tf.Tensor]) -> tf.Tensor | None:
+    """int32 [n], rows of the global batch's histories and targets; None with a frozen BERT.
+
+    Those of all replicas, so that each item's text has its whole gradient: an item of one replica
+    is a negative of the others.
+    """
+    if model.text_encoder is None:
+        return None
+    names = ("history_row", "target_row")
+    return tf.concat([all_replicas(tf.reshape(batch[n], [-1])) for n in names], axis=0)
 
 
 def own_items(batch: dict[str, tf.Tensor]) -> tuple[OwnItems, tf.Tensor]:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 
 from trecs.config import Config
 from trecs.features.vocabulary import Vocabulary
 from trecs.models.retrieval import Objective
-from trecs.training.averaging import AveragingAdamW
 from trecs.training.loss import FullSoftmax, SampledSoftmax
+from trecs.training.rates import RatedAdamW
 from trecs.training.strategy import uses_bfloat16
 
 _EVENTS_IN_ALL = 6_000_000
 # The average of the weights reaches back over this part of the training: two epochs of 25.
 _AVERAGES = 12
+# LoRA's matrices start from nothing, so they need a higher rate than pretrained weights.
+_LORA_RATE = 10
 
 
 def make_objective(config: Config, vocabulary: Vocabulary) -> Objective:
@@ -35,8 +39,17 @@ def max_epochs(config: Config, num_events: int) -> int:
     return config.training.epochs or min(max(_EVENTS_IN_ALL // num_events, 4), 25)
 
 
-def make_optimizer(config: Config, num_steps: int) -> AveragingAdamW:
-    """AdamW with linear warm-up, cosine decay to a tenth over all steps, and averaged weights."""
+def make_optimizer(
+    config: Config, num_steps: int, text: Sequence[keras.Variable] = ()
+) -> RatedAdamW:
+    """AdamW with linear warm-up, cosine decay to a tenth over all steps, and averaged weights.
+
+    Args:
+      config: the settings.
+      num_steps: steps in all.
+      text: the variables of a tuned BERT, which learn at the rate of `text.learning_rate` and do
+        not decay.
+    """
     settings = config.training
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0,
@@ -45,7 +58,10 @@ def make_optimizer(config: Config, num_steps: int) -> AveragingAdamW:
         warmup_target=settings.learning_rate,
         warmup_steps=settings.warmup_steps,
     )
-    optimizer = AveragingAdamW(schedule, settings.weight_decay, num_steps / _AVERAGES)
+    optimizer = RatedAdamW(schedule, settings.weight_decay, num_steps / _AVERAGES)
     # Decay acts on projections alone: embeddings of rare items would fade between their events.
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "embeddings"])
+    names = ["bias", "gamma", "beta", "embeddings"]
+    optimizer.exclude_from_weight_decay(var_list=list(text), var_names=names)
+    rate = config.text.learning_rate * (_LORA_RATE if config.text.tuning == "lora" else 1)
+    optimizer.set_share(text, rate / settings.learning_rate)
     return optimizer

@@ -160,7 +160,7 @@ def fit(
     directory.mkdir(parents=True, exist_ok=True)
     curve = directory / "history.csv"
     progress = Progress()
-    checkpoints = Checkpoints(directory / "checkpoints", model, progress)
+    checkpoints = Checkpoints(directory / "checkpoints", model, progress, model.items.state)
     checkpoints.restore()
     # A kill between the curve's row and the checkpoint leaves a row too many.
     _write_curve(
