@@ -41,7 +41,7 @@ def test_the_warm_up_file_is_prediction_logs_in_tfrecords(shop: Shop):
 
 def test_example_histories_lie_before_their_request():
     requests = example_requests(["u"], ["a", "b"], 10_000_000, [3])
-    (_, inputs), _ = requests
+    (_, inputs), *_ = requests
 
     assert inputs["history_item_ids"].tolist() == [["a", "b", "a"]]
     assert inputs["history_timestamps"].tolist() == [[9_989_200, 9_992_800, 9_996_400]]

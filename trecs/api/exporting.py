@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import keras
+import numpy as np
 import pandas as pd
 import tensorflow as tf
 
@@ -15,6 +16,7 @@ from trecs.features.spec import FIRST_ITEM_ROW
 from trecs.models.neighbours import Neighbours
 from trecs.models.retrieval import RetrievalModel
 from trecs.run import Run
+from trecs.serving.categories import ItemCategories, category_names
 from trecs.serving.export import write_extras, write_version
 from trecs.serving.index import ExactIndex
 from trecs.serving.module import RecommenderModule
@@ -45,6 +47,7 @@ def export(run: Run, to: str | Path, version: int | None = None, k: int = 50) ->
     module = RecommenderModule(
         model,
         build_index(run, model, as_of_s),
+        _build_categories(run),
         Neighbours(*run.neighbour_tables),
         run.vocabulary.user_ids,
         history_len=run.config.model.history_len,
@@ -63,7 +66,13 @@ def export(run: Run, to: str | Path, version: int | None = None, k: int = 50) ->
         "config": run.config.to_dict(),
     }
     catalogue = run.dataset.catalogue
-    titles = pd.DataFrame({"item_id": catalogue.item_ids, "title": catalogue.titles})
+    titles = pd.DataFrame(
+        {
+            "item_id": catalogue.item_ids,
+            "title": catalogue.titles,
+            "categories": category_names(catalogue.categories, catalogue.num_items),
+        }
+    )
     histories = events_frame(log)[["user_id", "item_id", "timestamp"]]
     return write_version(
         module, Path(to), version, lambda folder: write_extras(folder, metadata, titles, histories)
@@ -76,17 +85,9 @@ def export_text(run: Run, to: str | Path) -> Path:
     Raises:
       ConfigError: the run has no text, or its BERT is not what it was.
     """
-    model = run.model()
     trained = run.items.row_of_code < FIRST_ITEM_ROW + run.items.num_trained
-    return write_text_version(
-        Path(to),
-        run.config.text,
-        lambda: run.bert(model),
-        model.item_tower,
-        run.text_scale,
-        run.dataset.catalogue.texts[trained].tolist(),
-        run.trained_text_vectors[trained],
-    )
+    known = run.dataset.catalogue.texts[trained].tolist(), run.text_vectors[trained]
+    return write_text_version(Path(to), run.config.text, run.model().item_tower, *known)
 
 
 def build_index(run: Run, model: RetrievalModel, as_of_s: int) -> ExactIndex:
@@ -100,3 +101,10 @@ def build_index(run: Run, model: RetrievalModel, as_of_s: int) -> ExactIndex:
         tf.cast(bias, tf.float32).numpy()[FIRST_ITEM_ROW:],
         tf.transpose(features).numpy(),
     )
+
+
+def _build_categories(run: Run) -> ItemCategories:
+    catalogue = run.dataset.catalogue
+    names = category_names(catalogue.categories, catalogue.num_items)
+    code_of_candidate = np.argsort(run.items.row_of_code)
+    return ItemCategories([names[code] for code in code_of_candidate])

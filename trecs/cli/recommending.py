@@ -25,6 +25,16 @@ def add_recommend_options(recommend: argparse.ArgumentParser) -> None:
     )
     recommend.add_argument("--at", metavar="TIME", help="ISO 8601 or epoch seconds; default: now")
     recommend.add_argument("-k", type=int, default=10, metavar="K", help="how many (10)")
+    recommend.add_argument(
+        "--exclude", action="append", default=[], metavar="ID", help="an item to leave out"
+    )
+    recommend.add_argument(
+        "--category",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only items of this category, such as genres=Comedy; several: of any of them",
+    )
     recommend.add_argument("--json", action="store_true", help="answer as JSON")
 
 
@@ -36,7 +46,8 @@ def run_recommend(options: argparse.Namespace) -> None:
 
     at = int(time.time()) if options.at is None else parse_moment(options.at)
     history = None if options.history is None else read_history(options.history)
-    found = Recommender(options.model).recommend(options.user, history, at, options.k)
+    filters = {"exclude": options.exclude, "categories": options.category}
+    found = Recommender(options.model).recommend(options.user, history, at, options.k, **filters)
     if options.json:
         answer = {"user_id": options.user, "at": iso(at), "items": [vars(item) for item in found]}
         write(json.dumps(answer, ensure_ascii=False))

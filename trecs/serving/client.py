@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pandas as pd
 import tensorflow as tf
 
 from trecs.errors import UsageError
+from trecs.serving.client_payload import filter_inputs, query_inputs
 from trecs.serving.export import EXTRA, versions
 from trecs.serving.recommendation import Recommendation
 
@@ -36,9 +39,9 @@ class Recommender:
         self.metadata: dict[str, Any] = json.loads((extra / "metadata.json").read_text("utf-8"))
         items = pd.read_parquet(extra / "items.parquet")
         self._titles = dict(zip(items["item_id"], items["title"], strict=True))
+        self._categories = frozenset(items.get("categories", pd.Series()).explode().dropna())
         self._histories = pd.read_parquet(extra / "histories.parquet").set_index("user_id")
         self._model = tf.saved_model.load(str(self.directory))
-        self._recommend = self._model.signatures["recommend"]
 
     def history(self, user_id: str) -> pd.DataFrame:
         """Events of a user known at export: columns `item_id`, `timestamp` (UTC epoch seconds)."""
@@ -52,6 +55,9 @@ class Recommender:
         history: pd.DataFrame | None = None,
         at: int | None = None,
         k: int = 10,
+        *,
+        exclude: Sequence[str] = (),
+        categories: Sequence[str] = (),
     ) -> list[Recommendation]:
         """The best items for a user at a time.
 
@@ -61,9 +67,12 @@ class Recommender:
             events known at export. Events that are not before `at` are ignored.
           at: request time, UTC epoch seconds; None is now.
           k: at most what the model was exported with.
+          exclude: item ids that must not be in the answer.
+          categories: names such as "genres=Comedy": only items that have one of them, all where
+            empty.
 
         Raises:
-          UsageError: k is out of range.
+          UsageError: k is out of range, or no item has one of the categories.
         """
         longest = int(self.metadata["k"])
         if not 1 <= k <= longest:
@@ -72,11 +81,15 @@ class Recommender:
                 f" export again with -k {k} for longer ones"
             )
         events = self.history(user_id) if history is None else history
-        answer = self._recommend(
-            user_id=tf.constant([user_id]),
-            history_item_ids=tf.constant([events["item_id"].astype(str).tolist()], tf.string),
-            history_timestamps=tf.constant([events["timestamp"].tolist()], tf.int64),
-            request_time=tf.constant([int(time.time()) if at is None else at], tf.int64),
+        self._check_categories(categories)
+        filters = filter_inputs(exclude, categories, 1)
+        inputs = query_inputs([user_id], [events], [int(time.time()) if at is None else at])
+        kinds = {"request_time": tf.int64, "history_timestamps": tf.int64}
+        answer = self._model.signatures["recommend_filtered" if filters else "recommend"](
+            **{
+                name: tf.constant(array, kinds.get(name, tf.string), array.shape)
+                for name, array in (inputs | filters).items()
+            }
         )
         ids = [item_id.decode() for item_id in answer["item_ids"].numpy()[0][:k]]
         scores = answer["scores"].numpy()[0]
@@ -85,6 +98,12 @@ class Recommender:
             for item_id, score in zip(ids, scores, strict=False)
             if item_id
         ]
+
+    def _check_categories(self, categories: Sequence[str]) -> None:
+        for name in categories:
+            if name not in self._categories:
+                near = get_close_matches(name, self._categories, cutoff=0.3) or "no categories"
+                raise UsageError(f"no item has the category {name!r}; there are such as {near}")
 
 
 def _version_folder(directory: Path) -> Path:

@@ -56,6 +56,35 @@ def query_inputs(
     }
 
 
+def filter_inputs(
+    exclude: Sequence[str], categories: Sequence[str], num_rows: int
+) -> dict[str, NDArray[Any]]:
+    """What `recommend_filtered` takes on top, the same for every row; nothing where both are empty.
+
+    Args:
+      exclude: item ids.
+      categories: names such as "genres=Comedy".
+      num_rows: B, how many users ask.
+
+    Returns:
+      `excluded_item_ids` object [B, E] and `allowed_categories` object [B, C], or {}.
+
+    Raises:
+      UsageError: a single string in the place of a list.
+    """
+    if isinstance(exclude, str) or isinstance(categories, str):
+        raise UsageError(
+            f"exclude and categories are lists of strings, got {exclude!r} and {categories!r}"
+        )
+    if not exclude and not categories:
+        return {}
+    lists = {"excluded_item_ids": exclude, "allowed_categories": categories}
+    return {
+        name: np.array([[str(value) for value in values]] * num_rows, object).reshape(num_rows, -1)
+        for name, values in lists.items()
+    }
+
+
 def _pairs(events: Events) -> tuple[list[str], list[int]]:
     if isinstance(events, pd.DataFrame):
         missing = {ITEM_ID, TIMESTAMP} - set(events.columns)

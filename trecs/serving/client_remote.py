@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from trecs.errors import UsageError
 from trecs.serving.client_errors import ServingError
-from trecs.serving.client_payload import Events, query_inputs
+from trecs.serving.client_payload import Events, filter_inputs, query_inputs
 from trecs.serving.client_rest import RestTransport
 from trecs.serving.recommendation import Recommendation
 
@@ -71,7 +71,14 @@ class Client:
         self._timeout_s, self._retries = timeout_s, retries
 
     def recommend(
-        self, user_id: str, history: Events, at: int | None = None, k: int = 10
+        self,
+        user_id: str,
+        history: Events,
+        at: int | None = None,
+        k: int = 10,
+        *,
+        exclude: Sequence[str] = (),
+        categories: Sequence[str] = (),
     ) -> list[Recommendation]:
         """The best items for one user.
 
@@ -81,12 +88,18 @@ class Client:
             with `item_id` and `timestamp`; events not before `at` are ignored.
           at: request time, UTC epoch seconds; None is now.
           k: at most what the model was exported with.
+          exclude: item ids that must not be in the answer.
+          categories: names such as "genres=Comedy": only items that have one of them, all where
+            empty. The names are in the column `categories` of the version's `items.parquet`.
 
         Raises:
           ServingError: the server refused, or gave no answer in time.
           UsageError: the history has another form, or k is out of range.
         """
-        return self.recommend_many([user_id], [history], None if at is None else [at], k)[0]
+        times = None if at is None else [at]
+        return self.recommend_many(
+            [user_id], [history], times, k, exclude=exclude, categories=categories
+        )[0]
 
     def recommend_many(
         self,
@@ -94,10 +107,15 @@ class Client:
         histories: Sequence[Events],
         at: Sequence[int] | None = None,
         k: int = 10,
+        *,
+        exclude: Sequence[str] = (),
+        categories: Sequence[str] = (),
     ) -> list[list[Recommendation]]:
-        """The best items for several users in one request; see `recommend`."""
+        """The best items for several users in one request, filtered alike; see `recommend`."""
         times = [int(time.time())] * len(user_ids) if at is None else at
-        answer = self.predict("recommend", query_inputs(user_ids, histories, times))
+        filters = filter_inputs(exclude, categories, len(user_ids))
+        signature = "recommend_filtered" if filters else "recommend"
+        answer = self.predict(signature, query_inputs(user_ids, histories, times) | filters)
         longest = answer["item_ids"].shape[1]
         if not 1 <= k <= longest:
             raise UsageError(

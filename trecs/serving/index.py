@@ -79,6 +79,7 @@ class ExactIndex(tf.Module):
         bonus: Bonus | None,
         excluded: tf.Tensor,
         k: int,
+        allowed: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """The k best candidates of each query.
 
@@ -88,6 +89,7 @@ class ExactIndex(tf.Module):
           bonus: what single scores have on top of the inner product.
           excluded: int32 [B, E] candidates to leave out; negative numbers are ignored.
           k: at most N.
+          allowed: bool [B, N], the candidates that may be taken; all of them where None.
 
         Returns:
           Ids (string) and scores (float32), both [B, k], best first. Where fewer than k candidates
@@ -99,6 +101,8 @@ class ExactIndex(tf.Module):
         scores += self.bias + addition
         if bonus is not None:
             scores = tf.tensor_scatter_nd_add(scores, bonus.place, bonus.value)
+        if allowed is not None:
+            scores = tf.where(allowed, scores, NO_SCORE)
         row = tf.broadcast_to(tf.range(tf.shape(excluded)[0])[:, None], tf.shape(excluded))
         place = tf.stack([row, excluded], axis=-1)
         place = tf.boolean_mask(place, excluded >= 0)

@@ -10,6 +10,7 @@ import tensorflow as tf
 from trecs.features.spec import FIRST_ITEM_ROW
 from trecs.models.neighbours import Neighbours, recent_events
 from trecs.models.retrieval import RetrievalModel
+from trecs.serving.categories import ItemCategories
 from trecs.serving.index import Bonus, ExactIndex
 from trecs.serving.request import UNKNOWN_CANDIDATE, own_items, query_batch, sorted_history
 
@@ -24,12 +25,22 @@ def request_signature() -> list[tf.TensorSpec]:
     ]
 
 
+def filtered_signature() -> list[tf.TensorSpec]:
+    """Inputs of `recommend_filtered`."""
+    return [
+        *request_signature(),
+        tf.TensorSpec([None, None], tf.string, name="excluded_item_ids"),
+        tf.TensorSpec([None, None], tf.string, name="allowed_categories"),
+    ]
+
+
 class RecommenderModule(tf.Module):
     """Variables, tables and signatures; holds no Keras object, which saving would try to trace.
 
     Args:
       model: trained; its query side is traced into the graph.
       index: the candidates.
+      categories: theirs.
       neighbours: between them.
       user_ids: known users in the order of their rows, from row 1 on.
       history_len: newest positions that the model reads.
@@ -42,6 +53,7 @@ class RecommenderModule(tf.Module):
         self,
         model: RetrievalModel,
         index: ExactIndex,
+        categories: ItemCategories,
         neighbours: Neighbours,
         user_ids: Sequence[str],
         *,
@@ -52,6 +64,7 @@ class RecommenderModule(tf.Module):
     ) -> None:
         super().__init__(name="recommender")
         self.index = index
+        self.categories = categories
         self.neighbours = neighbours
         self.neighbour_weights = [model.transition_weight.value, model.ease_weight.value]
         self._score_neighbours = model.score_neighbours
@@ -80,11 +93,13 @@ class RecommenderModule(tf.Module):
         query = request_signature()
         item = [tf.TensorSpec([None], tf.string, name="item_id")]
         recommend = tf.function(self.recommend, input_signature=query).get_concrete_function()
+        filtered = tf.function(self.recommend_filtered, input_signature=filtered_signature())
         encode_query = tf.function(self.encode_query, input_signature=query)
         encode_item = tf.function(self.encode_item, input_signature=item)
         return {
             "serving_default": recommend,
             "recommend": recommend,
+            "recommend_filtered": filtered.get_concrete_function(),
             "encode_query": encode_query.get_concrete_function(),
             "encode_item": encode_item.get_concrete_function(),
         }
@@ -110,15 +125,34 @@ class RecommenderModule(tf.Module):
           `item_ids` string [B, k] and `scores` float32 [B, k], best first.
         """
         history = self._history(history_item_ids, history_timestamps, request_time)
-        query, repeat_weight = self._query(user_id, history, request_time)
-        _, _, exclude_seen, k = self._settings
-        candidate, _, count = history
-        had = tf.range(tf.shape(candidate)[1])[None] < count[:, None]
-        excluded = tf.where(had & exclude_seen, candidate, UNKNOWN_CANDIDATE)
-        bonus = self._bonus(history, request_time, repeat_weight)
-        addition = self._score_neighbours(self.neighbours, recent_events(candidate, count))
-        item_ids, scores = self.index.top_k(query, addition, bonus, excluded, k)
-        return {"item_ids": item_ids, "scores": scores}
+        return self._answer(user_id, history, request_time, self._own(history), None)
+
+    def recommend_filtered(
+        self,
+        user_id: tf.Tensor,
+        history_item_ids: tf.Tensor,
+        history_timestamps: tf.Tensor,
+        request_time: tf.Tensor,
+        excluded_item_ids: tf.Tensor,
+        allowed_categories: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        """The k best of the items that pass: k of them wherever as many pass.
+
+        Args:
+          user_id, history_item_ids, history_timestamps, request_time: as of `recommend`.
+          excluded_item_ids: string [B, E], left out whatever the history; "" is padding, unknown
+            ids are ignored.
+          allowed_categories: string [B, C], "column=value" such as "genres=Comedy"; an item passes
+            that has one of them. "" is padding; a row without names lets every item pass.
+
+        Returns:
+          As `recommend`.
+        """
+        history = self._history(history_item_ids, history_timestamps, request_time)
+        excluded = self.index.candidate(excluded_item_ids)
+        excluded = tf.concat([self._own(history), excluded], axis=1)
+        allowed = self.categories.allowed(allowed_categories)
+        return self._answer(user_id, history, request_time, excluded, allowed)
 
     def encode_query(
         self,
@@ -137,6 +171,29 @@ class RecommenderModule(tf.Module):
     def encode_item(self, item_id: tf.Tensor) -> dict[str, tf.Tensor]:
         """`embedding` float32 [B, D + K + 1] of items; an unknown id has the unknown item's."""
         return {"embedding": self.index.embedding(self.index.candidate(item_id))}
+
+    def _own(self, history: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        """Candidates [B, L] of the history where these are left out; else negative numbers."""
+        candidate, _, count = history
+        had = tf.range(tf.shape(candidate)[1])[None] < count[:, None]
+        exclude_seen = self._settings[2]
+        return tf.where(had & exclude_seen, candidate, UNKNOWN_CANDIDATE)
+
+    def _answer(
+        self,
+        user_id: tf.Tensor,
+        history: tuple[tf.Tensor, tf.Tensor, tf.Tensor],
+        request_time: tf.Tensor,
+        excluded: tf.Tensor,
+        allowed: tf.Tensor | None,
+    ) -> dict[str, tf.Tensor]:
+        query, repeat_weight = self._query(user_id, history, request_time)
+        candidate, _, count = history
+        bonus = self._bonus(history, request_time, repeat_weight)
+        addition = self._score_neighbours(self.neighbours, recent_events(candidate, count))
+        k = self._settings[3]
+        item_ids, scores = self.index.top_k(query, addition, bonus, excluded, k, allowed)
+        return {"item_ids": item_ids, "scores": scores}
 
     def _history(
         self, item_ids: tf.Tensor, timestamps: tf.Tensor, time: tf.Tensor

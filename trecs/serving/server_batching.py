@@ -20,8 +20,8 @@ from trecs.serving.server_inputs import Arrays
 from trecs.serving.server_settings import RequestError, ServerSettings
 from trecs.serving.server_versions import LoadedVersion
 
-_HISTORY = "history_"
-"""Inputs that may be padded at the end with "" and 0 without changing the answer."""
+_PADDED = ("history_", "excluded_", "allowed_")
+"""How inputs begin that may be padded at the end with "" and 0 without changing the answer."""
 
 
 @dataclass
@@ -40,13 +40,13 @@ class _Job:
     def kind(self) -> tuple[object, ...]:
         """Equal for jobs that may be computed together.
 
-        Histories are classed by the power of two above their length, so that a short one is not
-        padded to a long one.
+        Lists are classed by the power of two above their length, so that a short one is not padded
+        to a long one.
         """
         shapes = []
         for name, array in sorted(self.inputs.items()):
             tail = array.shape[1:]
-            if name.startswith(_HISTORY):
+            if name.startswith(_PADDED):
                 tail = (int(tail[0]).bit_length(),)
             shapes.append((name, tail))
         return (id(self.version), self.signature, tuple(shapes))
@@ -150,7 +150,7 @@ def _joined(inputs: list[Arrays]) -> Arrays:
     joined = {}
     for name in inputs[0]:
         arrays = [one[name] for one in inputs]
-        if name.startswith(_HISTORY):
+        if name.startswith(_PADDED):
             longest = max(array.shape[1] for array in arrays)
             pad = b"" if arrays[0].dtype == object else 0
             arrays = [

@@ -57,7 +57,7 @@ def read_warmup(path: Path) -> Iterator[tuple[str, dict[str, NDArray[Any]]]]:
 def example_requests(
     user_ids: Sequence[str], item_ids: Sequence[str], request_time_s: int, lengths: Sequence[int]
 ) -> list[tuple[str, dict[str, NDArray[Any]]]]:
-    """Requests to `recommend` and `encode_query` with histories of several lengths, one row each.
+    """Requests to the query signatures with histories of several lengths, one row each.
 
     Args:
       user_ids: known users, one or more.
@@ -75,5 +75,10 @@ def example_requests(
             "history_timestamps": stamps.reshape(1, length),
             "request_time": np.array([request_time_s], np.int64),
         }
+        filters: dict[str, NDArray[Any]] = {
+            "excluded_item_ids": np.array([item_ids[:1]], object),
+            "allowed_categories": np.array([[""]], object),
+        }
         requests += [("recommend", inputs), ("encode_query", inputs)]
+        requests.append(("recommend_filtered", inputs | filters))
     return requests
