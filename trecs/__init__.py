@@ -20,6 +20,7 @@ __version__ = "0.1.0"
 _API = {
     "audit": "trecs.data.audit",
     "Config": "trecs.config",
+    "cross_validate": "trecs.api",
     "load_config": "trecs.config",
     "Dataset": "trecs.data.dataset",
     "Run": "trecs.run",
@@ -29,6 +30,7 @@ _API = {
     "pretrain": "trecs.training.pretrain",
     "report": "trecs.api",
     "train": "trecs.api",
+    "tune": "trecs.api",
     "Recommender": "trecs.serving.client",
 }
 __all__ = sorted(_API)

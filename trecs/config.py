@@ -45,9 +45,20 @@ class Config:
         return json.loads(json.dumps(dataclasses.asdict(self)))  # type: ignore[no-any-return]
 
 
+def to_toml(config: Config) -> str:
+    """The settings that are not the defaults, as TOML that `load_config` reads back."""
+    default, lines = Config().to_dict(), []
+    for section, values in config.to_dict().items():
+        changed = {k: v for k, v in values.items() if v != default[section][k]}
+        if changed:
+            # JSON's strings, numbers, lists and booleans are TOML's.
+            lines += [f"[{section}]", *(f"{k} = {json.dumps(v)}" for k, v in changed.items()), ""]
+    return "\n".join(lines)
+
+
 _CHOICES: dict[str, tuple[str, ...]] = {
     "data.timestamp_unit": ("", "s", "ms", "us", "ns"),
-    "split.kind": ("temporal", "leave-last-out"),
+    "split.kind": ("temporal", "leave-last-out", "rolling-origin"),
     "split.ties": ("auto", "strict", "order"),
     "text.tuning": ("frozen", "lora", "last-n", "full"),
     "model.loss": ("auto", "full", "sampled"),
@@ -59,6 +70,8 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 _RANGES: dict[str, tuple[float, float]] = {
     "split.train_quantile": (0.01, 0.98),
     "split.test_quantile": (0.02, 0.99),
+    "split.num_origins": (1, 50),
+    "split.origin": (1, 50),
     "text.max_tokens": (3, 512),
     "text.tuned_layers": (1, 48),
     "text.learning_rate": (1e-8, 1),
@@ -234,6 +247,11 @@ def _check_relations(config: Config, problems: Problems) -> None:
         problems.add(
             f"model.num_heads must divide model.embedding_dim, got {model.num_heads} heads for "
             f"{model.embedding_dim}"
+        )
+    if split.origin > split.num_origins:
+        problems.add(
+            f"split.origin must be at most split.num_origins, got {split.origin} of "
+            f"{split.num_origins}"
         )
     if split.train_quantile >= split.test_quantile:
         problems.add(

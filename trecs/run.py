@@ -19,6 +19,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from trecs.config import Config, load_config
+from trecs.data.cross_validation import rolling_origins
 from trecs.data.dataset import Dataset, open_dataset, save_dataset
 from trecs.data.fingerprint import fingerprint
 from trecs.data.log import EventLog
@@ -269,6 +270,8 @@ def make_split(config: Config, log: EventLog) -> Split:
         ties = "strict" if settings.ties == "strict" else "order"
         return leave_last_out(log, ties=ties)
     ties = "order" if settings.ties == "order" else "strict"
+    if settings.kind == "rolling-origin":
+        return rolling_origins(log, settings.num_origins, ties=ties)[settings.origin - 1]
     return temporal(log, settings.train_quantile, settings.test_quantile, ties=ties)
 
 

@@ -32,11 +32,16 @@ class SplitConfig:
     kind: str = "temporal"
     """`temporal`: train before t1, validate in [t1, t2), test from t2 on. `leave-last-out`: each
     user's last event tests, the one before validates; comparable with papers, leaks other users'
-    future."""
+    future. `rolling-origin`: one of several temporal splits whose training part grows, without the
+    events after its test window; `trecs cross-validate` goes through them."""
     train_quantile: float = 0.8
     """t1 as a quantile of the event times (temporal only)."""
     test_quantile: float = 0.9
     """t2 as a quantile of the event times (temporal only)."""
+    num_origins: int = 3
+    """Splits (rolling-origin only)."""
+    origin: int = 1
+    """Which of them, from 1 (rolling-origin only)."""
     ties: str = "auto"
     """May a target see the user's other events of the same second that come before it in the file?
     `strict`: no. `order`: yes. `auto`: strict for temporal, order for leave-last-out, where the

@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 import trecs
-from trecs.cli import data, evaluation, exporting, recommending, training
+from trecs.cli import data, evaluation, exporting, recommending, training, tuning
 from trecs.cli.common import setting_options
 from trecs.errors import ConfigError, TrecsError, UsageError
 from trecs.serving import server_command
@@ -77,6 +77,10 @@ def _parser() -> argparse.ArgumentParser:
     command("evaluate", evaluation.add_evaluate_options, evaluation.run_evaluate, text)
     text = "measure runs and write a report: HTML, Markdown, JSON"
     command("report", evaluation.add_report_options, evaluation.run_report, text)
+    text = "train and measure at several moments: mean and deviation beside baselines"
+    command("cross-validate", tuning.add_cross_validate_options, tuning.run_cross_validate, text)
+    text = "search for better settings before the test window; continues a study (extra `tune`)"
+    command("tune", tuning.add_tune_options, tuning.run_tune, text)
     text = "write a SavedModel version, whole or not at all"
     command("export", exporting.add_export_options, exporting.run_export, text)
     text = "serve a model folder as TensorFlow Serving does: REST and gRPC"
