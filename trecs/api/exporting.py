@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import numpy as np
 import pandas as pd
 import tensorflow as tf
 
@@ -16,6 +17,7 @@ from trecs.features.spec import FIRST_ITEM_ROW
 from trecs.models.neighbours import Neighbours
 from trecs.models.retrieval import RetrievalModel
 from trecs.run import Run
+from trecs.serving.categories import ItemCategories, category_names
 from trecs.serving.categories import ItemCategories, category_names
 from trecs.serving.export import write_extras, write_version
 from trecs.serving.index import ExactIndex
@@ -47,6 +49,7 @@ def export(run: Run, to: str | Path, version: int | None = None, k: int = 50) ->
     module = RecommenderModule(
         model,
         build_index(run, model, as_of_s),
+        _build_categories(run),
         _build_categories(run),
         Neighbours(*run.neighbour_tables),
         run.vocabulary.user_ids,
@@ -101,6 +104,13 @@ def build_index(run: Run, model: RetrievalModel, as_of_s: int) -> ExactIndex:
         tf.cast(bias, tf.float32).numpy()[FIRST_ITEM_ROW:],
         tf.transpose(features).numpy(),
     )
+
+
+def _build_categories(run: Run) -> ItemCategories:
+    catalogue = run.dataset.catalogue
+    names = category_names(catalogue.categories, catalogue.num_items)
+    code_of_candidate = np.argsort(run.items.row_of_code)
+    return ItemCategories([names[code] for code in code_of_candidate])
 
 
 def _build_categories(run: Run) -> ItemCategories:
