@@ -42,6 +42,11 @@ class ItemTensors:
         """What changes in training: the text vectors [M, H], where the BERT is tuned."""
         return [self._columns["text"]] if self._tuned else []
 
+    @property
+    def texts(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """The text number of each row and the tokens of each text, as `TextTokens`."""
+        return self._number, self._token_ids
+
     def rows(self, rows: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         """Features of item rows (int32 [R]), or of all rows."""
         if rows is None:
