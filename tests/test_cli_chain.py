@@ -44,7 +44,7 @@ def test_report_and_predictions_agree(shop, capsys):
 def test_the_protocol_is_chosen_when_measuring(shop):
     path = shop / "last.json"
     choices = ["--targets", "last", "--request-time", "withheld", "--cold-targets", "leave-out"]
-    choices += ["--baselines", "markov,most_popular"]
+    choices += ["--baselines", "markov,most_popular", "--tie-band"]
     assert main(["evaluate", str(shop / "run"), "--json", str(path), *choices]) == 0
     report = json.loads(path.read_text())
     assert report["targets"] == report["users"]
@@ -52,6 +52,7 @@ def test_the_protocol_is_chosen_when_measuring(shop):
     assert [report["protocol"][name] for name in chosen] == ["last", "withheld", "leave-out"]
     assert list(report["baselines"]) == ["most_popular", "markov"]
     assert "ease" in report["protocol"]["baselines_left_out"]
+    assert set(report["tie_band"]) >= {"metric", "low", "high", "as_given", "by_id_descending"}
 
 
 def test_an_unknown_baseline_is_bad_usage(shop, capsys):

@@ -12,8 +12,9 @@ from trecs import api
 from trecs.api.tuning import before_test
 from trecs.cli import main
 from trecs.config import Config, load_config, to_toml
+from trecs.data.fingerprint import fingerprint
 from trecs.errors import ConfigError
-from trecs.run import Run, fingerprint, make_split
+from trecs.run import Run, make_split
 from trecs.training.search_space import SPACE, Choice, Range, propose
 
 OVERRIDES = [

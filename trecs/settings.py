@@ -78,7 +78,7 @@ class ModelConfig:
     """Transformer decoder layers of the user tower."""
     num_heads: int = 2
     """Attention heads of each decoder layer; divides embedding_dim."""
-    dropout: float = 0.2
+    dropout: float = 0.3
     """Dropout rate inside the user tower."""
     item_id_dropout: float = 0.1
     """Share of items whose id embedding is hidden in a step, so that new items work from text."""

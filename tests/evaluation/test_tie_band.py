@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from trecs.data.splits import leave_last_out
-from trecs.evaluation.tie_band import reorder_ties, tie_band
+from trecs.evaluation.tie_band import markov_tie_band, reorder_ties, tie_band
 
 
 class FollowedBy:
@@ -103,3 +103,22 @@ def test_no_random_order_is_refused(make_dataset):
         tie_band(
             dataset, leave_last_out(dataset.log), FollowedBy, exclude_seen=False, num_shuffles=0
         )
+
+
+def test_the_markov_band_is_that_of_its_shares(make_dataset):
+    # Item 1 always follows item 0, and item 2 shares its second: the last of the two is the target.
+    events = [(u, i, 100 * u + s) for u in range(8) for i, s in ((0, 1), (3, 2), (1, 9), (2, 9))]
+    # Others end with item 2 alone, so it follows the more often.
+    events += [
+        (u, i, 100 * u + s)
+        for u in range(8, 12)
+        for i, s in ((0, 1), (3, 2), (2, 9), (4, 11), (5, 12))
+    ]
+    dataset = make_dataset(events, listed=range(6))
+    split = leave_last_out(dataset.log)
+    band = markov_tie_band(dataset, split, exclude_seen=True, num_shuffles=4)
+    found = band.to_json()
+    assert found["num_shuffles"] == 4
+    assert found["low"] <= found["mean"] <= found["high"]
+    assert found["as_given"] == found["by_id_ascending"]
+    assert found["by_id_descending"] != found["as_given"]

@@ -14,12 +14,16 @@ from trecs.evaluation.protocol import ColdTargets, Evaluation, PerUser
 from trecs.evaluation.protocol import evaluate as run_protocol
 from trecs.evaluation.report import to_json, write_predictions
 from trecs.evaluation.requests import RequestTime
+from trecs.evaluation.tie_band import markov_tie_band
 from trecs.reporting.comparisons import compare_runs
 from trecs.reporting.figures import require_matplotlib
 from trecs.reporting.files import write_report
 from trecs.reporting.report_page import report_blocks
 from trecs.reporting.results import Results, RunResult, data_names, read_ablations, run_names
 from trecs.run import Run
+
+# A band measures thirteen models; beyond this, `trecs evaluate --tie-band` must ask for it.
+_TIE_BAND_MAX_SCORES = 100_000_000
 
 
 def evaluate(
@@ -30,6 +34,7 @@ def evaluate(
     request_time: RequestTime = "known",
     cold_targets: ColdTargets = "miss",
     baselines: Sequence[str] = ("auto",),
+    with_tie_band: bool = False,
 ) -> dict[str, Any]:
     """Rank the whole catalogue for every test target, with the model and the baselines.
 
@@ -38,16 +43,17 @@ def evaluate(
       predictions: path of a Parquet file to write, one row a target.
       per_user, request_time, cold_targets: as in `trecs.evaluation.protocol.evaluate`.
       baselines: as `names` in `trecs.evaluation.baselines.measure.measure_baselines`.
+      with_tie_band: whether to find how far a Markov model moves with the order inside ties.
 
     Returns:
       As `trecs.evaluation.report.to_json`; the protocol also names the baselines' settings, and
-      those left out.
+      those left out; `tie_band` is as `trecs.evaluation.tie_band.TieBand.to_json`.
     """
     choices = {"per_user": per_user, "request_time": request_time, "cold_targets": cold_targets}
     of_model, values = _measure(run, baselines, **choices)
     if predictions is not None:
         write_predictions(Path(predictions), run.dataset, of_model)
-    return values
+    return values | (_tie_band(run) if with_tie_band else {})
 
 
 def report(runs: Sequence[Run], to: str | Path, ablations: str | Path | None = None) -> list[Path]:
@@ -75,9 +81,16 @@ def report(runs: Sequence[Run], to: str | Path, ablations: str | Path | None = N
     for name, of, run in zip(run_names([run.directory for run in runs]), data, runs, strict=True):
         of_model, values = _measure(run, ("auto",))
         config = run.config.to_dict()
+        if run.split.test.size * run.dataset.log.num_items <= _TIE_BAND_MAX_SCORES:
+            values |= _tie_band(run)
         results.append(RunResult(name, of, values, run.learning_curve, config, of_model))
     found = Results(audits, results, compare_runs(results), rows)
     return write_report(Path(to), "Report", report_blocks(found), found.to_json())
+
+
+def _tie_band(run: Run) -> dict[str, Any]:
+    band = markov_tie_band(run.dataset, run.split, exclude_seen=run.exclude_seen)
+    return {"tie_band": band.to_json()}
 
 
 def _measure(run: Run, names: Sequence[str], **choices: Any) -> tuple[Evaluation, dict[str, Any]]:

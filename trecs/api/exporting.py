@@ -6,7 +6,6 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import numpy as np
 import pandas as pd
 import tensorflow as tf
 
@@ -17,7 +16,6 @@ from trecs.features.spec import FIRST_ITEM_ROW
 from trecs.models.neighbours import Neighbours
 from trecs.models.retrieval import RetrievalModel
 from trecs.run import Run
-from trecs.serving.categories import ItemCategories, category_names
 from trecs.serving.categories import ItemCategories, category_names
 from trecs.serving.export import write_extras, write_version
 from trecs.serving.index import ExactIndex

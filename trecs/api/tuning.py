@@ -14,8 +14,9 @@ from trecs.api.cross_validation import train_origin
 from trecs.api.evaluation import evaluate
 from trecs.config import Config
 from trecs.data.dataset import Dataset
+from trecs.data.fingerprint import fingerprint
 from trecs.errors import ConfigError, UsageError
-from trecs.run import fingerprint, make_split
+from trecs.run import make_split
 from trecs.training.search_space import SPACE, propose, space_around
 
 STUDY = "study.log"

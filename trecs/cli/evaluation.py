@@ -36,6 +36,11 @@ def add_evaluate_options(evaluate: argparse.ArgumentParser) -> None:
         metavar="NAMES",
         help="comma-separated, or all; auto: all, the counting ones alone on a large log (auto)",
     )
+    evaluate.add_argument(
+        "--tie-band",
+        action="store_true",
+        help="also how far a Markov model moves with the order of events of one user and second",
+    )
 
 
 def add_report_options(report: argparse.ArgumentParser) -> None:
@@ -58,6 +63,7 @@ def run_evaluate(options: argparse.Namespace) -> None:
         request_time=options.request_time,
         cold_targets=options.cold_targets,
         baselines=options.baselines.split(","),
+        with_tie_band=options.tie_band,
     )
     if options.json:
         write_json(options.json, report)

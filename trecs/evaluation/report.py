@@ -122,6 +122,13 @@ def to_text(report: Mapping[str, Any]) -> str:
     lines += ["", "one item to find: hit rate = recall, MAP = MRR, precision = recall / k"]
     for metric, (low, high) in report["intervals"]["model"].items():
         lines.append(f"{metric} of the model: {low:.4f} to {high:.4f}, 95 % interval")
+    if "tie_band" in report:
+        band = report["tie_band"]
+        lines.append(
+            f"{band['metric']} of a Markov model over {band['num_shuffles']} orders inside ties:"
+            f" {band['low']:.4f} to {band['high']:.4f}; by id {band['by_id_ascending']:.4f} and"
+            f" {band['by_id_descending']:.4f}; in the file's order {band['as_given']:.4f}"
+        )
     lines += [f"targets: {report['targets']}, of {report['users']} users"]
     lines += [f"{name.replace('_', ' ')}: {value}" for name, value in report["protocol"].items()]
     return "\n".join(lines)

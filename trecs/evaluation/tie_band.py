@@ -15,9 +15,13 @@ from numpy.typing import NDArray
 from trecs.data.dataset import Dataset
 from trecs.data.log import EventLog
 from trecs.data.splits import Split
+from trecs.evaluation.baselines.markov import Markov, transition_shares
 from trecs.evaluation.metrics import RANK_METRICS
 from trecs.evaluation.protocol import evaluate
 from trecs.evaluation.requests import Scorer
+
+_WINDOW = 10
+_DECAY = 0.8
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,19 @@ class TieBand:
     def mean(self) -> float:
         """The mean over the random orders."""
         return float(np.mean(self.shuffled))
+
+    def to_json(self) -> dict[str, float | str | int]:
+        """The band as plain values."""
+        return {
+            "metric": self.metric,
+            "as_given": self.as_given,
+            "by_id_ascending": self.by_id_ascending,
+            "by_id_descending": self.by_id_descending,
+            "low": self.low,
+            "high": self.high,
+            "mean": self.mean,
+            "num_shuffles": len(self.shuffled),
+        }
 
 
 def tie_band(
@@ -102,6 +119,21 @@ def tie_band(
             measure(reorder_ties(log, rng.permutation(log.num_events))) for _ in range(num_shuffles)
         ),
     )
+
+
+def markov_tie_band(
+    dataset: Dataset, split: Split, *, exclude_seen: bool, num_shuffles: int = 10
+) -> TieBand:
+    """The band of a Markov model, which reads order as sequence models do and is fitted in seconds.
+
+    Its window is 10 and its decay 0.8, so that no order is favoured by a choice of settings.
+    """
+
+    def make(reordered: Dataset, split: Split) -> Scorer:
+        log = reordered.log
+        return Markov(log, transition_shares(log, split.train, _WINDOW), _DECAY)
+
+    return tie_band(dataset, split, make, exclude_seen=exclude_seen, num_shuffles=num_shuffles)
 
 
 def reorder_ties(log: EventLog, key: NDArray[np.int64]) -> EventLog:

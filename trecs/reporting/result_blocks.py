@@ -38,6 +38,8 @@ def group_blocks(
         _headline(runs),
         _tests(runs, comparisons),
     ]
+    if "tie_band" in runs[0].evaluation:
+        blocks.append(_tie_band(runs[0].evaluation["tie_band"]))
     slices = runs[0].evaluation["slices"]
     if _DECAY in slices:
         blocks += [Heading("Decay since training", 3), _decay(number, runs)]
@@ -50,6 +52,24 @@ def _protocol(evaluation: Mapping[str, Any]) -> Table:
     rows = [("number of targets", f"{evaluation['targets']:,}")]
     rows += [_rule(name, value) for name, value in evaluation["protocol"].items()]
     return Table("Protocol: how all of this was measured.", ("rule", "value"), tuple(rows), False)
+
+
+def _tie_band(band: Mapping[str, Any]) -> Table:
+    caption = (
+        f"The band of tie orders: {band['metric']} of a Markov model, fitted anew under"
+        " other orders of the events that share their user and second. A difference smaller than"
+        " the band may be the file's order, not the model."
+    )
+    orders = (
+        ("as in the file", "as_given"),
+        ("items by ascending id", "by_id_ascending"),
+        ("items by descending id", "by_id_descending"),
+        (f"least of {band['num_shuffles']} random orders", "low"),
+        ("their mean", "mean"),
+        ("their largest", "high"),
+    )
+    rows = tuple((name, f"{band[key]:.4f}") for name, key in orders)
+    return Table(caption, ("order inside ties", band["metric"]), rows)
 
 
 def _rule(name: str, value: Any) -> tuple[str, str]:
