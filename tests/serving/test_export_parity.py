@@ -13,71 +13,24 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from live_model import ask_live
 from serving_shop import Shop, request
-
-from trecs.data.sequences import build_sequences
-from trecs.evaluation.model_scorer import ModelScorer
-from trecs.evaluation.protocol import Requests
-from trecs.models.neighbours import Neighbours
 
 HERE = Path(__file__).parent
 TOP = 10
 LONG_UNKNOWN_ID = "an-item-id-too-long-for-the-inline-form-of-a-string"
 
 
-class _TrendAsOf:
-    """The trend as the export froze it, whatever the request time."""
-
-    def __init__(self, trend, as_of_s: int) -> None:
-        self._trend, self._as_of_s = trend, as_of_s
-
-    def row(self, times_s):
-        return self._trend.row(tf.fill(tf.shape(times_s), tf.constant(self._as_of_s, tf.int64)))
-
-    def features(self, *arguments):
-        return self._trend.features(*arguments)
-
-
-def _live(shop: Shop, at_s: int) -> tuple[np.ndarray, list[str], list[list[tuple[str, int]]]]:
-    """Scores of every item for every user at a time, the users, and their histories."""
-    run = shop.run
-    log = run.dataset.log
-    sequences = build_sequences(log)
-    lo, end = sequences.start[:-1], sequences.start[1:]
-    before = log.timestamp_s[sequences.order] < at_s
-    hi = lo + np.array([before[a:b].sum() for a, b in zip(lo, end, strict=True)])
-    users = np.arange(log.num_users, dtype=np.int32)
-    scorer = ModelScorer(
-        run.model(),
-        run.events(),
-        _TrendAsOf(run.trend(), shop.as_of_s),
-        Neighbours(*run.neighbour_tables),
-        run.items.row_of_code,
-        run.config.model.history_len,
-    )
-    times = np.full(len(users), at_s, np.int64)
-    scores = scorer.score(Requests(users, np.zeros_like(users), times, lo, hi))
-    histories = []
-    for user, (first, last) in enumerate(zip(lo, hi, strict=True)):
-        events = sequences.order[first:last]
-        scores[user, log.item[events]] = -np.inf
-        histories.append([(log.item_ids[log.item[e]], int(log.timestamp_s[e])) for e in events])
-    return scores, log.user_ids.tolist(), histories
-
-
 @pytest.mark.parametrize("days_before_the_export", [0, 30])
 def test_top_ten_of_every_user_is_the_live_models(shop: Shop, days_before_the_export: int):
     at_s = shop.as_of_s - days_before_the_export * 86_400
-    scores, users, histories = _live(shop, at_s)
-    best = np.argsort(-scores, axis=1, kind="stable")[:, :TOP]
-    item_ids = shop.run.dataset.log.item_ids
+    live = ask_live(shop.run, shop.run.dataset, shop.run.text_vectors, shop.as_of_s, at_s)
+    best, scores = live.best(TOP)
 
-    ids, found = shop.recommend(users, histories, [at_s] * len(users))
+    ids, found = shop.recommend(live.user_ids, live.histories, [at_s] * len(live.user_ids))
 
-    assert [row[:TOP] for row in ids] == item_ids[best].tolist()
-    np.testing.assert_allclose(
-        found[:, :TOP], np.take_along_axis(scores, best, axis=1), atol=1e-5, rtol=0
-    )
+    assert [row[:TOP] for row in ids] == best
+    np.testing.assert_allclose(found[:, :TOP], scores, atol=1e-5, rtol=0)
 
 
 _ONLY_TENSORFLOW = """

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from live_model import ask_live
 from serving_shop import Shop
 from shop_world import SETTINGS
 
@@ -59,22 +60,6 @@ def run(tmp_path_factory):
     return run
 
 
-def live_scores(run, at_s):
-    log = run.dataset.log
-    sequences = build_sequences(log)
-    before = log.timestamp_s[sequences.order] < at_s
-    lo = sequences.start[:-1]
-    hi = lo + np.add.reduceat(before, lo)
-    users = np.arange(log.num_users, dtype=np.int32)
-    times = np.full(len(users), at_s, np.int64)
-    scores = run.scorer(run.model()).score(Requests(users, np.zeros_like(users), times, lo, hi))
-    events = [sequences.order[a:b] for a, b in zip(lo, hi, strict=True)]
-    histories = [
-        [(log.item_ids[log.item[e]], int(log.timestamp_s[e])) for e in of] for of in events
-    ]
-    return scores, histories
-
-
 def test_a_repeating_log_keeps_seen_items_and_has_a_repeat_term(run):
     assert run.has_repeats
     assert run.model().repeat_term is not None
@@ -86,13 +71,12 @@ def test_the_export_scores_repeats_and_transitions_as_the_live_model_does(run, t
         run, version, tf.saved_model.load(str(version)), trecs.Recommender(tmp_path / "shop")
     )
     at_s = shop.as_of_s
-    scores, histories = live_scores(run, at_s)
+    live = ask_live(run, run.dataset, run.text_vectors, at_s, at_s)
     # In another order, since clients send events in any; ties keep theirs.
-    histories = [history[8:] + history[:8] for history in histories]
-    ids, found = shop.recommend(run.dataset.log.user_ids.tolist(), histories, [at_s] * len(scores))
-    best = np.argsort(-scores, axis=1, kind="stable")
-    assert ids == run.dataset.log.item_ids[best].tolist()
-    expected = np.take_along_axis(scores, best, axis=1)
+    histories = [history[8:] + history[:8] for history in live.histories]
+    ids, found = shop.recommend(live.user_ids, histories, [at_s] * len(histories))
+    best, expected = live.best(NUM_ITEMS)
+    assert ids == best
     np.testing.assert_allclose(found, expected, atol=1e-5, rtol=0)
 
 

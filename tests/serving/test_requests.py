@@ -8,7 +8,8 @@ import tensorflow as tf
 from serving_shop import Shop, request
 from shop_world import NUM_ITEMS, NUM_USERS
 
-from trecs.models.neighbours import NUM_RECENT, Neighbours
+from trecs.api import deploy
+from trecs.models.neighbours import NUM_RECENT
 
 YEAR_S = 365 * 86_400
 ALL_ITEMS = [*(f"i{n}" for n in range(NUM_ITEMS)), "new"]
@@ -140,8 +141,7 @@ def test_with_events_the_neighbour_terms_are_on_top_of_the_inner_products(shop: 
     candidates = run.items.item_ids.tolist()
     recent = np.full((1, NUM_RECENT), -1, np.int32)
     recent[0, -len(history) :] = [candidates.index(item) for item, _ in history]
-    neighbours = Neighbours(*run.neighbour_tables)
-    on_top = model.score_neighbours(neighbours, tf.constant(recent)).numpy()[0]
+    on_top = model.score_neighbours(deploy(run, 1).neighbours(), tf.constant(recent)).numpy()[0]
     expected = _encode_items(shop, known) @ query[0]
     expected += on_top[[candidates.index(item) for item in known]]
     np.testing.assert_allclose(expected, scores[0, : len(known)], atol=1e-5, rtol=0)

@@ -2,18 +2,20 @@
 
 from trecs.api.cross_validation import cross_validate
 from trecs.api.evaluation import evaluate, report
-from trecs.api.exporting import build_index, export, export_text
+from trecs.api.exporting import deploy, export, export_text
 from trecs.api.training import train
 from trecs.api.tuning import tune
 from trecs.data.loading import load_data
+from trecs.serving.refresh import refresh
 
 __all__ = [
-    "build_index",
     "cross_validate",
+    "deploy",
     "evaluate",
     "export",
     "export_text",
     "load_data",
+    "refresh",
     "report",
     "train",
     "tune",

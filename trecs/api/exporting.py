@@ -4,79 +4,81 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import keras
 import numpy as np
-import pandas as pd
-import tensorflow as tf
 
-import trecs
-from trecs.data.log import events_frame
 from trecs.errors import UsageError
 from trecs.features.spec import FIRST_ITEM_ROW
-from trecs.models.neighbours import Neighbours
-from trecs.models.retrieval import RetrievalModel
 from trecs.run import Run
-from trecs.serving.categories import ItemCategories, category_names
-from trecs.serving.export import write_extras, write_version
-from trecs.serving.index import ExactIndex
-from trecs.serving.module import RecommenderModule
+from trecs.serving.deployment import Deployment
+from trecs.serving.refresh import write_deployment
+from trecs.serving.refresh_data import DAY_S, Say, changes, extend, read_newer_items
 from trecs.serving.text_export import write_text_version
+from trecs.serving.writing import only_writer
 
 
-def export(run: Run, to: str | Path, version: int | None = None, k: int = 50) -> Path:
+def export(
+    run: Run,
+    to: str | Path,
+    version: int | None = None,
+    k: int = 50,
+    items: str | Path | None = None,
+    say: Say | None = None,
+) -> Path:
     """Write the model as a version of a SavedModel folder, whole or not at all.
 
-    The index holds every item of the data set, with the trend as of the end of the log.
+    The trend and the neighbour tables are those of the whole log, as of its end.
 
     Args:
       run: a finished run.
       to: the model's folder, such as saved_models/shop.
       version: its number; the next one where None.
       k: length of the lists that `recommend` answers with.
+      items: path of the whole catalogue as it is now: its items are recommended, and no others.
+        None: all items of the data set are.
+      say: takes lines of news; None for nobody.
 
     Returns:
       The version's folder.
 
     Raises:
       UsageError: the version exists, or k is less than 1.
+      DataError: the items file is not usable.
+      ConfigError: new texts need a BERT that cannot be had.
     """
     if k < 1:
         raise UsageError(f"-k must be at least 1, got {k}")
-    model, log = run.model(), run.dataset.log
-    as_of_s = int(log.timestamp_s[-1]) + 86_400
-    module = RecommenderModule(
-        model,
-        build_index(run, model, as_of_s),
-        _build_categories(run),
-        _build_categories(run),
-        Neighbours(*run.neighbour_tables),
-        run.vocabulary.user_ids,
-        history_len=run.config.model.history_len,
+    deployment = deploy(run, k)
+    if items is not None:
+        with_text = run.text_vectors.shape[1] > 0
+        catalogue, lines = read_newer_items(Path(items), run.config, run.vocabulary, with_text)
+        before, deployment = deployment, extend(deployment, None, catalogue)
+        for line in [*lines, *changes(before, deployment)]:
+            if say is not None:
+                say(line)
+    with only_writer(Path(to)):
+        return write_deployment(deployment, Path(to), version)
+
+
+def deploy(run: Run, k: int) -> Deployment:
+    """What an export of a run is made from.
+
+    Raises:
+      UsageError: the run has not finished training.
+    """
+    model = run.model()
+    return Deployment(
+        config=run.config,
+        vocabulary=run.vocabulary,
+        dataset=run.dataset,
+        offered=np.ones(run.dataset.num_items, bool),
+        text_vectors=run.trained_text_vectors,
+        text_scale=run.text_scale,
+        model=model,
+        bert=lambda: run.bert(model),
         strict=run.strict,
         exclude_seen=run.exclude_seen,
         k=k,
-    )
-    metadata = {
-        "trecs": trecs.__version__,
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "k": min(k, run.items.num_candidates),
-        "exclude_seen": run.exclude_seen,
-        "ties": run.split.ties,
-        "trend_as_of_s": as_of_s,
-        "config": run.config.to_dict(),
-    }
-    catalogue = run.dataset.catalogue
-    titles = pd.DataFrame(
-        {
-            "item_id": catalogue.item_ids,
-            "title": catalogue.titles,
-            "categories": category_names(catalogue.categories, catalogue.num_items),
-        }
-    )
-    histories = events_frame(log)[["user_id", "item_id", "timestamp"]]
-    return write_version(
-        module, Path(to), version, lambda folder: write_extras(folder, metadata, titles, histories)
+        as_of_s=int(run.dataset.log.timestamp_s[-1]) + DAY_S,
     )
 
 
@@ -86,33 +88,14 @@ def export_text(run: Run, to: str | Path) -> Path:
     Raises:
       ConfigError: the run has no text, or its BERT is not what it was.
     """
+    model = run.model()
     trained = run.items.row_of_code < FIRST_ITEM_ROW + run.items.num_trained
-    known = run.dataset.catalogue.texts[trained].tolist(), run.text_vectors[trained]
-    return write_text_version(Path(to), run.config.text, run.model().item_tower, *known)
-
-
-def build_index(run: Run, model: RetrievalModel, as_of_s: int) -> ExactIndex:
-    """The exact index of all items, with the trend as of a time (UTC epoch seconds)."""
-    vectors, bias = model.encode_items()
-    trend = run.trend()
-    features = trend.features(trend.row(tf.constant([as_of_s], tf.int64)))[0]
-    return ExactIndex(
-        run.items.item_ids,
-        tf.cast(vectors, tf.float32).numpy(),
-        tf.cast(bias, tf.float32).numpy()[FIRST_ITEM_ROW:],
-        tf.transpose(features).numpy(),
+    return write_text_version(
+        Path(to),
+        run.config.text,
+        lambda: run.bert(model),
+        model.item_tower,
+        run.text_scale,
+        run.dataset.catalogue.texts[trained].tolist(),
+        run.trained_text_vectors[trained],
     )
-
-
-def _build_categories(run: Run) -> ItemCategories:
-    catalogue = run.dataset.catalogue
-    names = category_names(catalogue.categories, catalogue.num_items)
-    code_of_candidate = np.argsort(run.items.row_of_code)
-    return ItemCategories([names[code] for code in code_of_candidate])
-
-
-def _build_categories(run: Run) -> ItemCategories:
-    catalogue = run.dataset.catalogue
-    names = category_names(catalogue.categories, catalogue.num_items)
-    code_of_candidate = np.argsort(run.items.row_of_code)
-    return ItemCategories([names[code] for code in code_of_candidate])

@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 import trecs
-from trecs.cli import data, evaluation, exporting, recommending, training, tuning
+from trecs.cli import data, evaluation, exporting, recommending, refreshing, training, tuning
 from trecs.cli.common import setting_options
 from trecs.errors import ConfigError, TrecsError, UsageError
 from trecs.serving import server_command
@@ -83,6 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     command("tune", tuning.add_tune_options, tuning.run_tune, text)
     text = "write a SavedModel version, whole or not at all"
     command("export", exporting.add_export_options, exporting.run_export, text)
+    text = "write the next version from newer events and items, with the same weights"
+    command("refresh", refreshing.add_refresh_options, refreshing.run_refresh, text)
     text = "serve a model folder as TensorFlow Serving does: REST and gRPC"
     command("serve", server_command.add_options, server_command.run, text)
     text = "ask an exported model; reads nothing else"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from trecs.cli.common import write
+from trecs.cli.common import note, write
 
 
 def add_export_options(export: argparse.ArgumentParser) -> None:
@@ -13,6 +13,7 @@ def add_export_options(export: argparse.ArgumentParser) -> None:
     export.add_argument("--to", required=True, metavar="DIR", help="such as saved_models/NAME")
     export.add_argument("--version", type=int, metavar="N", help="default: the next number")
     export.add_argument("-k", type=int, default=50, metavar="K", help="length of the lists (50)")
+    export.add_argument("--items", metavar="PATH", help="the whole catalogue as it is now")
     export.add_argument("--text-to", metavar="DIR", help="also a model from raw texts to vectors")
 
 
@@ -22,6 +23,6 @@ def run_export(options: argparse.Namespace) -> None:
     from trecs.run import Run
 
     run = Run.open(options.run_folder)
-    write(str(api.export(run, options.to, options.version, options.k)))
+    write(str(api.export(run, options.to, options.version, options.k, options.items, note)))
     if options.text_to:
         write(str(api.export_text(run, options.text_to)))

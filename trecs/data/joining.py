@@ -1,0 +1,66 @@
+"""Newer files beside what is known already: events joined, a catalogue that takes a former's place.
+
+The rules: an event is known if the user, the item and the second are, so that files may overlap
+(`trecs.data.log` drops duplicates inside a file by the same rule). A newer catalogue's rows
+hold; items that it has no row for keep their former one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from trecs.columns import ITEM_ID, TIMESTAMP, USER_ID
+from trecs.data.catalogue import Catalogue
+from trecs.data.log import EventLog, events_frame, log_from_frame
+
+
+def join_logs(known: EventLog, newer: EventLog) -> EventLog:
+    """All events of two logs, each once, by time; of one second, the known ones first.
+
+    Ratings are left out: the two logs need not both have them.
+
+    Example:
+        Of `known` (u, a, 10 s), (u, b, 20 s) and `newer` (u, b, 20 s), (u, c, 20 s) there are
+        three events: a, b, c.
+    """
+    frames = [events_frame(log)[[USER_ID, ITEM_ID, TIMESTAMP]] for log in (known, newer)]
+    joined = pd.concat(frames, ignore_index=True)
+    return log_from_frame(joined, rating_column="none", timestamp_unit="s")[0]
+
+
+def join_catalogues(known: Catalogue, newer: Catalogue) -> Catalogue:
+    """The items of the newer catalogue, then the known ones that it has no row for.
+
+    Columns of categories, and release times, that only one of them has are unknown for the other's
+    items.
+    """
+    others = np.flatnonzero(~pd.Index(known.item_ids).isin(pd.Index(newer.item_ids)))
+    columns = dict.fromkeys([*newer.categories, *known.categories])
+    nothing: tuple[str, ...] = ()
+    return Catalogue(
+        item_ids=np.concatenate([newer.item_ids, known.item_ids[others]]),
+        titles=np.concatenate([newer.titles, known.titles[others]]),
+        texts=np.concatenate([newer.texts, known.texts[others]]),
+        categories={
+            name: (
+                *newer.categories.get(name, (nothing,) * newer.num_items),
+                *(known.categories[name][i] if name in known.categories else () for i in others),
+            )
+            for name in columns
+        },
+        release_time_s=_join_release(known, newer, others),
+    )
+
+
+def _join_release(
+    known: Catalogue, newer: Catalogue, others: NDArray[np.int64]
+) -> NDArray[np.float64] | None:
+    if known.release_time_s is None and newer.release_time_s is None:
+        return None
+    first, second = (
+        np.full(c.num_items, np.nan) if c.release_time_s is None else c.release_time_s
+        for c in (newer, known)
+    )
+    return np.concatenate([first, second[others]])
