@@ -80,6 +80,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "model.num_heads": (1, 64),
     "model.dropout": (0, 0.95),
     "model.item_id_dropout": (0, 0.95),
+    "model.new_item_cost": (0, 1),
     "model.user_id_dropout": (0, 1),
     "model.history_len": (2, 10_000),
     "model.full_softmax_max_items": (0, 10_000_000),

@@ -82,6 +82,9 @@ class ModelConfig:
     """Dropout rate inside the user tower."""
     item_id_dropout: float = 0.1
     """Share of items whose id embedding is hidden in a step, so that new items work from text."""
+    new_item_cost: float = 0.002
+    """Share of validation NDCG@10 that may be given up so that items which did not train come up:
+    after training their common bias is raised as far as this pays for, by 3 at most."""
     user_id_dropout: float = 0.5
     """Share of users whose id embedding is hidden in a step, so that new users work."""
     history_len: int = 50

@@ -15,14 +15,13 @@ from trecs.evaluation.metrics import ndcg
 from trecs.evaluation.protocol import evaluate as run_protocol
 from trecs.models.retrieval import RetrievalModel
 from trecs.run import Run
+from trecs.training.choices import choose_neighbour_weights, raise_new_items, write_choices
 from trecs.training.recipe import make_objective, make_optimizer, max_epochs
 from trecs.training.strategy import make_strategy, worker_folder
 from trecs.training.trainer import BatchPlan, StoppingRule, fit
 from trecs.training.wandb_logger import WandbLogger
 
 _VALIDATION_SEED = 0
-_TRANSITION_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0)
-_EASE_WEIGHTS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
 
 
 def train(
@@ -73,17 +72,26 @@ def train(
             make_objective(run.config, run.vocabulary),
         )
         validate = _validator(run, model)
+
+        def validate_epoch() -> float:
+            model.refresh_texts()
+            return validate()
+
         fit(
             model,
             plan,
             StoppingRule(epochs, settings.patience),
-            validate,
+            validate_epoch,
             run.directory,
             checkpoint_steps=settings.checkpoint_steps,
             callbacks=[*loggers, *callbacks],
             verbose=verbose,
         )
-        _choose_neighbour_weights(model, validate)
+        choose_neighbour_weights(model, validate)
+        raised_by = 0.0
+        if run.items.num_candidates > run.items.num_trained:
+            raised_by = raise_new_items(model, validate, run.config.model.new_item_cost)
+        write_choices(model, raised_by, run.directory / "choices.json")
     for logger in loggers:
         if isinstance(logger, WandbLogger):
             logger.close()
@@ -116,7 +124,6 @@ def _validator(run: Run, model: RetrievalModel) -> Callable[[], float]:
         targets = targets[np.sort(chosen)]
 
     def validate() -> float:
-        model.refresh_texts()
         scorer.refresh()
         found = run_protocol(
             run.dataset, run.split, scorer, targets=targets, exclude_seen=run.exclude_seen, top_k=0
@@ -124,16 +131,3 @@ def _validator(run: Run, model: RetrievalModel) -> Callable[[], float]:
         return float(ndcg(found.ranks, 10).mean())
 
     return validate
-
-
-def _choose_neighbour_weights(model: RetrievalModel, validate: Callable[[], float]) -> None:
-    """Leave the weights that validate best in the model, EASE's last; the smaller of equals."""
-    for weight, choices in (
-        (model.transition_weight, _TRANSITION_WEIGHTS),
-        (model.ease_weight, _EASE_WEIGHTS),
-    ):
-        scores = []
-        for choice in choices:
-            weight.assign(choice)
-            scores.append(validate())
-        weight.assign(choices[int(np.argmax(scores))])

@@ -1,0 +1,68 @@
+"""What validation chooses after training: a few numbers of the model that gradients cannot set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from trecs.features.items import NEW_ID
+from trecs.models.retrieval import RetrievalModel
+
+_TRANSITION_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0)
+_EASE_WEIGHTS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
+_RAISES = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
+
+
+def choose_neighbour_weights(model: RetrievalModel, validate: Callable[[], float]) -> None:
+    """Leave the weights that validate best in the model, EASE's last; the smaller of equals."""
+    for weight, choices in (
+        (model.transition_weight, _TRANSITION_WEIGHTS),
+        (model.ease_weight, _EASE_WEIGHTS),
+    ):
+        scores = []
+        for choice in choices:
+            weight.assign(choice)
+            scores.append(validate())
+        weight.assign(choices[int(np.argmax(scores))])
+
+
+def raise_new_items(model: RetrievalModel, validate: Callable[[], float], cost: float) -> float:
+    """Raise the bias that new items share as far as a share of the validation score pays for.
+
+    Counts add to the scores of items that trained and to no others, so that new items come out
+    lower than they should. To be called after the neighbour weights are chosen.
+
+    Args:
+      model: its bias of new items is raised by up to 3, in steps of 1/2.
+      validate: scores the model as it is, higher is better.
+      cost: share of the score without a raise that may be given up.
+
+    Returns:
+      How far it was raised.
+    """
+    bias = model.item_tower.id_bias.embeddings
+    before = bias.numpy()
+    least = (1 - cost) * validate()
+    best, found = before, 0.0
+    for raised_by in _RAISES:
+        raised = before.copy()
+        raised[NEW_ID] += raised_by
+        bias.assign(raised)
+        if validate() < least:
+            break
+        best, found = raised, raised_by
+    bias.assign(best)
+    return found
+
+
+def write_choices(model: RetrievalModel, raised_by: float, path: Path) -> None:
+    """Write what was chosen as JSON: `transition_weight`, `ease_weight`, `new_items_raised_by`."""
+    chosen = {
+        "transition_weight": float(model.transition_weight.numpy()),
+        "ease_weight": float(model.ease_weight.numpy()),
+        "new_items_raised_by": raised_by,
+    }
+    path.write_text(json.dumps(chosen), encoding="utf-8")
