@@ -88,6 +88,10 @@ bench: $(STAMP)  ## time a training epoch of trecs and of RecBole's GRU4Rec (bui
 quality: $(STAMP)  ## train three seeds on both splits of MovieLens-100K and print the table
 	$(BIN)/python benchmarks/quality.py
 
+.PHONY: ablations
+ablations: $(STAMP)  ## each part of the model off, three seeds, MovieLens-100K (an hour)
+	$(BIN)/python benchmarks/ablations.py
+
 .PHONY: peers
 peers: $(STAMP)  ## train RecTools, RecBole and TFRS on what trecs exports, score their lists (hours)
 	for split in temporal leave-last-out; do \
