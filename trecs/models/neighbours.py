@@ -57,17 +57,51 @@ class Neighbours(tf.Module):
         """The sum of .98^age times EASE's weights of 100 events; as `transitions`."""
         return self._sum("ease", recent, _EASE_DECAY)
 
+    def pairs(
+        self, recent: tf.Tensor, transition_weight: tf.Tensor, ease_weight: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Both terms times their weights, as the entries of [B, N] that are not 0.
+
+        Args:
+          recent: as of `transitions`.
+          transition_weight, ease_weight: scalars.
+
+        Returns:
+          Rows and candidates, int32 [n], each pair once, and values, float32 [n].
+        """
+        follow_place, follow = self._entries(
+            "transitions", recent[:, -_NUM_FOLLOWED:], _FOLLOW_DECAY
+        )
+        ease_place, ease = self._entries("ease", recent, _EASE_DECAY)
+        place, of = tf.unique(tf.concat([follow_place, ease_place], axis=0))
+        num_pairs, num_follow = tf.size(place), tf.size(follow_place)
+        follow = tf.math.unsorted_segment_sum(follow, of[:num_follow], num_pairs)
+        ease = tf.math.unsorted_segment_sum(ease, of[num_follow:], num_pairs)
+        value = tf.math.log1p(follow / _SMALLEST_SHARE) * transition_weight + ease * ease_weight
+        row, candidate = place // self._num_candidates, place % self._num_candidates
+        return tf.cast(row, tf.int32), tf.cast(candidate, tf.int32), value
+
     def _sum(self, name: str, recent: tf.Tensor, decay: float) -> tf.Tensor:
+        batch = tf.shape(recent)[0]
+        place, values = self._places(name, recent, decay)
+        total = tf.math.unsorted_segment_sum(values, place, batch * self._num_candidates)
+        return tf.reshape(total, [batch, self._num_candidates])
+
+    def _entries(self, name: str, recent: tf.Tensor, decay: float) -> tuple[tf.Tensor, tf.Tensor]:
+        """Places in the flat [B * N] and values, both [n], without zeros."""
+        place, values = self._places(name, recent, decay)
+        kept = values != 0
+        return tf.boolean_mask(place, kept), tf.boolean_mask(values, kept)
+
+    def _places(self, name: str, recent: tf.Tensor, decay: float) -> tuple[tf.Tensor, tf.Tensor]:
+        """Places in the flat [B * N], int64, and values, both [B, events, K]."""
         neighbour, weight = self.tables[name]
-        batch, length = tf.shape(recent)[0], recent.shape[1]
-        age = tf.range(length - 1, -1, -1, dtype=tf.float32)
+        age = tf.range(recent.shape[1] - 1, -1, -1, dtype=tf.float32)
         fading = tf.cast(recent >= 0, tf.float32) * decay**age
         event = tf.maximum(recent, 0)
         values = tf.gather(weight, event) * fading[..., None]
-        place = tf.gather(neighbour, event)
-        place += tf.range(batch)[:, None, None] * self._num_candidates
-        total = tf.math.unsorted_segment_sum(values, place, batch * self._num_candidates)
-        return tf.reshape(total, [batch, self._num_candidates])
+        row = tf.range(tf.shape(recent)[0], dtype=tf.int64)[:, None, None]
+        return tf.cast(tf.gather(neighbour, event), tf.int64) + row * self._num_candidates, values
 
 
 def recent_events(candidate: tf.Tensor, count: tf.Tensor) -> tf.Tensor:

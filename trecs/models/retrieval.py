@@ -146,6 +146,12 @@ class RetrievalModel(keras.Model):
         follow = neighbours.transitions(recent) * self.transition_weight
         return follow + neighbours.ease(recent) * self.ease_weight
 
+    def neighbour_pairs(
+        self, neighbours: Neighbours, recent: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """The entries of `score_neighbours` that are not 0: rows, candidates and values, [n]."""
+        return neighbours.pairs(recent, self.transition_weight, self.ease_weight)
+
     def score_repeats(self, own: OwnItems, weight: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
         """What each entry adds to its item's score, float32 [n].
 

@@ -1,4 +1,4 @@
-"""The exact index: candidates as vectors whose inner product with a query is the score.
+"""Indexes of candidates as vectors whose inner product with a query is the score.
 
 TFRS's `BruteForce` layer is not used here: it excludes seen items by asking for k + history more
 and filtering, which fails where a history is longer than the catalogue, and it is a Keras 2 layer,
@@ -7,30 +7,79 @@ which a module of plain TensorFlow must not hold.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from abc import abstractmethod
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from trecs.serving.additions import Additions
 from trecs.serving.request import UNKNOWN_CANDIDATE
 
 NO_SCORE = float(np.finfo(np.float32).min)
 """Score of a place that no candidate is left for; finite, since JSON has no infinity."""
 
 
-class Bonus(NamedTuple):
-    """Additions to single scores: `place` int32 [n, 2] (query, candidate), `value` float32 [n]."""
+class CandidateIndex(tf.Module):
+    """What the signatures ask of an index of N candidates.
 
-    place: tf.Tensor
-    value: tf.Tensor
+    A candidate's vector is [item vector; trend; bias], a query's [query; trend weights; 1].
+
+    Args:
+      item_ids: str [N].
+    """
+
+    def __init__(self, item_ids: NDArray[np.object_]) -> None:
+        super().__init__(name="index")
+        self.num_candidates = len(item_ids)
+        ids = [str(item_id) for item_id in item_ids]
+        # The last entry is what an empty place is called.
+        self.item_ids = tf.Variable([*ids, ""], trainable=False, name="item_ids")
+        self.lookup = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(ids, np.arange(len(ids), dtype=np.int32)),
+            default_value=UNKNOWN_CANDIDATE,
+        )
+
+    def candidate(self, item_ids: tf.Tensor) -> tf.Tensor:
+        """Candidate numbers of ids, int32 of the same shape; UNKNOWN_CANDIDATE for others."""
+        return self.lookup.lookup(item_ids)
+
+    @abstractmethod
+    def item_vectors(self, row: tf.Tensor) -> tf.Tensor:
+        """Item vectors [..., D] of item rows (int32 [...]): padding, unknown, then candidates."""
+
+    @abstractmethod
+    def embedding(self, candidate: tf.Tensor) -> tf.Tensor:
+        """Vectors [B, D + K + 1] of candidates (int32 [B]); of an unknown item without trend."""
+
+    @abstractmethod
+    def top_k(
+        self,
+        query: tf.Tensor,
+        additions: Additions,
+        excluded: tf.Tensor,
+        k: int,
+        allowed: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The k best candidates of each query.
+
+        Args:
+          query: float32 [B, D + K + 1].
+          additions: what scores have on top of the inner product.
+          excluded: int32 [B, E] candidates to leave out; negative numbers are ignored.
+          k: at most N.
+          allowed: bool [B, N], the candidates that may be taken; all of them where None.
+
+        Returns:
+          Ids (string) and scores (float32), both [B, k], best first. Where fewer than k candidates
+          are left, the rest have the id "" and the score NO_SCORE.
+        """
 
 
-class ExactIndex(tf.Module):
-    """All candidates' vectors, biases and trend.
+class ExactIndex(CandidateIndex):
+    """Scores every candidate.
 
-    A candidate's vector is [item vector; trend; bias], a query's [query; trend weights; 1]. The
-    columns are kept apart so that a refresh can rewrite the trend alone.
+    The columns are kept apart so that a refresh can rewrite the trend alone.
 
     Args:
       item_ids: str [N].
@@ -46,25 +95,17 @@ class ExactIndex(tf.Module):
         bias: NDArray[np.float32],
         trend: NDArray[np.float32],
     ) -> None:
-        super().__init__(name="index")
-        self.num_candidates = len(item_ids)
-        ids = [str(item_id) for item_id in item_ids]
-        # The last entry is what an empty place is called.
-        self.item_ids = tf.Variable([*ids, ""], trainable=False, name="item_ids")
+        super().__init__(item_ids)
         self.vectors = tf.Variable(vectors, trainable=False, name="vectors")
         self.bias = tf.Variable(bias, trainable=False, name="bias")
         self.trend = tf.Variable(trend, trainable=False, name="trend")
-        self.lookup = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(ids, np.arange(len(ids), dtype=np.int32)),
-            default_value=UNKNOWN_CANDIDATE,
-        )
 
-    def candidate(self, item_ids: tf.Tensor) -> tf.Tensor:
-        """Candidate numbers of ids, int32 of the same shape; UNKNOWN_CANDIDATE for others."""
-        return self.lookup.lookup(item_ids)
+    def item_vectors(self, row: tf.Tensor) -> tf.Tensor:
+        """As `CandidateIndex.item_vectors`."""
+        return tf.gather(self.vectors, row)
 
     def embedding(self, candidate: tf.Tensor) -> tf.Tensor:
-        """Vectors [B, D + K + 1] of candidates (int32 [B]); of an unknown item without trend."""
+        """As `CandidateIndex.embedding`."""
         known = tf.cast(candidate != UNKNOWN_CANDIDATE, tf.float32)[:, None]
         place = tf.maximum(candidate, 0)
         vector = tf.gather(self.vectors, candidate + 2)
@@ -75,39 +116,31 @@ class ExactIndex(tf.Module):
     def top_k(
         self,
         query: tf.Tensor,
-        addition: tf.Tensor,
-        bonus: Bonus | None,
+        additions: Additions,
         excluded: tf.Tensor,
         k: int,
         allowed: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The k best candidates of each query.
-
-        Args:
-          query: float32 [B, D + K + 1].
-          addition: float32 [B, N], what scores have on top of the inner product.
-          bonus: what single scores have on top of the inner product.
-          excluded: int32 [B, E] candidates to leave out; negative numbers are ignored.
-          k: at most N.
-          allowed: bool [B, N], the candidates that may be taken; all of them where None.
-
-        Returns:
-          Ids (string) and scores (float32), both [B, k], best first. Where fewer than k candidates
-          are left, the rest have the id "" and the score NO_SCORE.
-        """
+        """As `CandidateIndex.top_k`."""
         width, kinds = self.vectors.shape[1], self.trend.shape[1]
         scores = tf.matmul(query[:, :width], self.vectors[2:], transpose_b=True)
         scores += tf.matmul(query[:, width : width + kinds], self.trend, transpose_b=True)
-        scores += self.bias + addition
-        if bonus is not None:
-            scores = tf.tensor_scatter_nd_add(scores, bonus.place, bonus.value)
+        scores += self.bias + additions.neighbours()
+        if additions.own is not None:
+            own = additions.own
+            place = tf.stack([own.query, own.candidate], axis=1)
+            scores = tf.tensor_scatter_nd_add(scores, place, own.value)
         if allowed is not None:
             scores = tf.where(allowed, scores, NO_SCORE)
-        row = tf.broadcast_to(tf.range(tf.shape(excluded)[0])[:, None], tf.shape(excluded))
-        place = tf.stack([row, excluded], axis=-1)
-        place = tf.boolean_mask(place, excluded >= 0)
+        place = left_out(excluded)
         gone = tf.fill(tf.shape(place)[:1], NO_SCORE)
         scores = tf.tensor_scatter_nd_update(scores, place, gone)
         values, best = tf.math.top_k(scores, k)
         best = tf.where(values > NO_SCORE, best, self.num_candidates)
         return tf.gather(self.item_ids, best), values
+
+
+def left_out(excluded: tf.Tensor) -> tf.Tensor:
+    """Query and candidate, int32 [n, 2], of the numbers in `excluded` that are not negative."""
+    row = tf.broadcast_to(tf.range(tf.shape(excluded)[0])[:, None], tf.shape(excluded))
+    return tf.boolean_mask(tf.stack([row, excluded], axis=-1), excluded >= 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import keras
 import tensorflow as tf
@@ -10,9 +11,11 @@ import tensorflow as tf
 from trecs.features.spec import FIRST_ITEM_ROW
 from trecs.models.neighbours import Neighbours, recent_events
 from trecs.models.retrieval import RetrievalModel
+from trecs.serving.additions import Additions, Pairs
 from trecs.serving.categories import ItemCategories
-from trecs.serving.index import Bonus, ExactIndex
+from trecs.serving.index import CandidateIndex
 from trecs.serving.request import UNKNOWN_CANDIDATE, own_items, query_batch, sorted_history
+from trecs.serving.score_parts import PARTS, score_parts
 
 
 def request_signature() -> list[tf.TensorSpec]:
@@ -34,6 +37,11 @@ def filtered_signature() -> list[tf.TensorSpec]:
     ]
 
 
+def explain_signature() -> list[tf.TensorSpec]:
+    """Inputs of `explain`."""
+    return [*request_signature(), tf.TensorSpec([None, None], tf.string, name="item_ids")]
+
+
 class RecommenderModule(tf.Module):
     """Variables, tables and signatures; holds no Keras object, which saving would try to trace.
 
@@ -52,7 +60,7 @@ class RecommenderModule(tf.Module):
     def __init__(
         self,
         model: RetrievalModel,
-        index: ExactIndex,
+        index: CandidateIndex,
         categories: ItemCategories,
         neighbours: Neighbours,
         user_ids: Sequence[str],
@@ -68,6 +76,7 @@ class RecommenderModule(tf.Module):
         self.neighbours = neighbours
         self.neighbour_weights = [model.transition_weight.value, model.ease_weight.value]
         self._score_neighbours = model.score_neighbours
+        self._neighbour_pairs = model.neighbour_pairs
         self.users = tf.lookup.StaticHashTable(
             tf.lookup.KeyValueTensorInitializer(
                 list(user_ids), tf.range(1, len(user_ids) + 1, dtype=tf.int32)
@@ -94,12 +103,14 @@ class RecommenderModule(tf.Module):
         item = [tf.TensorSpec([None], tf.string, name="item_id")]
         recommend = tf.function(self.recommend, input_signature=query).get_concrete_function()
         filtered = tf.function(self.recommend_filtered, input_signature=filtered_signature())
+        explain = tf.function(self.explain, input_signature=explain_signature())
         encode_query = tf.function(self.encode_query, input_signature=query)
         encode_item = tf.function(self.encode_item, input_signature=item)
         return {
             "serving_default": recommend,
             "recommend": recommend,
             "recommend_filtered": filtered.get_concrete_function(),
+            "explain": explain.get_concrete_function(),
             "encode_query": encode_query.get_concrete_function(),
             "encode_item": encode_item.get_concrete_function(),
         }
@@ -154,6 +165,33 @@ class RecommenderModule(tf.Module):
         allowed = self.categories.allowed(allowed_categories)
         return self._answer(user_id, history, request_time, excluded, allowed)
 
+    def explain(
+        self,
+        user_id: tf.Tensor,
+        history_item_ids: tf.Tensor,
+        history_timestamps: tf.Tensor,
+        request_time: tf.Tensor,
+        item_ids: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        """What adds up to the scores of items (string [B, C]), whether seen or not.
+
+        Returns:
+          `parts` float32 [B, C, P], and `names` string [P].
+        """
+        history = self._history(history_item_ids, history_timestamps, request_time)
+        query, repeat_weight = self._query(user_id, history, request_time)
+        asked = self.index.candidate(item_ids)
+        embedding = self.index.embedding(tf.reshape(asked, [-1]))
+        items = tf.reshape(embedding, [tf.shape(asked)[0], tf.shape(asked)[1], query.shape[1]])
+        recent = recent_events(history[0], history[2])
+        counts = (
+            self.neighbours.transitions(recent) * self.neighbour_weights[0],
+            self.neighbours.ease(recent) * self.neighbour_weights[1],
+        )
+        own = self._own_pairs(history, request_time, repeat_weight)
+        parts = score_parts(query, items, asked, *counts, own)
+        return {"parts": parts, "names": tf.constant(PARTS)}
+
     def encode_query(
         self,
         user_id: tf.Tensor,
@@ -189,10 +227,14 @@ class RecommenderModule(tf.Module):
     ) -> dict[str, tf.Tensor]:
         query, repeat_weight = self._query(user_id, history, request_time)
         candidate, _, count = history
-        bonus = self._bonus(history, request_time, repeat_weight)
-        addition = self._score_neighbours(self.neighbours, recent_events(candidate, count))
+        recent = recent_events(candidate, count)
+        additions = Additions(
+            partial(self._score_neighbours, self.neighbours, recent),
+            partial(self._neighbour_pairs, self.neighbours, recent),
+            self._own_pairs(history, request_time, repeat_weight),
+        )
         k = self._settings[3]
-        item_ids, scores = self.index.top_k(query, addition, bonus, excluded, k, allowed)
+        item_ids, scores = self.index.top_k(query, additions, excluded, k, allowed)
         return {"item_ids": item_ids, "scores": scores}
 
     def _history(
@@ -208,19 +250,22 @@ class RecommenderModule(tf.Module):
         """Query embeddings [B, D + K + 1] and repeat weights [B, R]."""
         user_row = self.users.lookup(user_id)
         batch = query_batch(user_row, *history, time, self._settings[0])
-        return self._encode(batch, tf.gather(self.index.vectors, batch["history_row"]))
+        return self._encode(batch, self.index.item_vectors(batch["history_row"]))
 
-    def _bonus(
+    def _own_pairs(
         self,
         history: tuple[tf.Tensor, tf.Tensor, tf.Tensor],
         time: tf.Tensor,
         repeat_weight: tf.Tensor,
-    ) -> Bonus | None:
+    ) -> Pairs | None:
         if self._score_repeats is None:
             return None
         own = own_items(*history, time, self.index.num_candidates)
-        place = tf.stack([own.query, own.row - FIRST_ITEM_ROW], axis=1)
-        return Bonus(place, self._score_repeats(own, repeat_weight, self.index.vectors))
+        candidate = own.row - FIRST_ITEM_ROW
+        # Their vectors alone, not the catalogue's: the term reads no others.
+        vectors = self.index.item_vectors(own.row)
+        own = own._replace(row=tf.range(tf.size(candidate)))
+        return Pairs(own.query, candidate, self._score_repeats(own, repeat_weight, vectors))
 
 
 def _query_encoder(
