@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING
 from trecs.cli.common import write
 
 if TYPE_CHECKING:
+    from trecs.serving.explanation import Explanation
     from trecs.serving.recommendation import Recommendation
+
+# Parts and events of an explained item that are printed; JSON has all.
+_SHOWN = 4
 
 
 def add_recommend_options(recommend: argparse.ArgumentParser) -> None:
@@ -35,6 +39,9 @@ def add_recommend_options(recommend: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="only items of this category, such as genres=Comedy; several: of any of them",
     )
+    recommend.add_argument(
+        "--explain", action="store_true", help="the parts of each score, and what each event did"
+    )
     recommend.add_argument("--json", action="store_true", help="answer as JSON")
 
 
@@ -47,16 +54,38 @@ def run_recommend(options: argparse.Namespace) -> None:
     at = int(time.time()) if options.at is None else parse_moment(options.at)
     history = None if options.history is None else read_history(options.history)
     filters = {"exclude": options.exclude, "categories": options.category}
-    found = Recommender(options.model).recommend(options.user, history, at, options.k, **filters)
+    recommender = Recommender(options.model)
+    found = recommender.recommend(options.user, history, at, options.k, **filters)
+    explained: list[Explanation] = []
+    if options.explain and found:
+        ids = [item.item_id for item in found]
+        explained = recommender.explain(options.user, ids, history, at)
     if options.json:
-        answer = {"user_id": options.user, "at": iso(at), "items": [vars(item) for item in found]}
+        items = [vars(item) for item in found]
+        for item, why in zip(items, explained, strict=False):
+            item["parts"], item["events"] = why.parts, [vars(event) for event in why.events]
+        answer = {"user_id": options.user, "at": iso(at), "items": items}
         write(json.dumps(answer, ensure_ascii=False))
     else:
-        write(_listing(options.user, iso(at), found))
+        write(_listing(options.user, iso(at), found, explained))
 
 
-def _listing(user: str, at: str, found: Sequence[Recommendation]) -> str:
+def _listing(
+    user: str, at: str, found: Sequence[Recommendation], explained: Sequence[Explanation]
+) -> str:
     lines = [f"for user {user} at {at}:"]
     for place, item in enumerate(found, start=1):
         lines.append(f"{place:3}  {item.score:8.3f}  {item.item_id:>10}  {item.title}")
+        lines += _reasons(explained[place - 1]) if explained else []
     return "\n".join(lines)
+
+
+def _reasons(why: Explanation) -> list[str]:
+    """The largest parts of a score, and the events without which it would differ most."""
+    parts = sorted(why.parts.items(), key=lambda part: -abs(part[1]))[:_SHOWN]
+    said = ", ".join(f"{name} {value:+.2f}" for name, value in parts if value)
+    lines = [f"{'':15}{said}"]
+    for event in why.events[:_SHOWN]:
+        name = f"{event.item_id}  {event.title}".strip()
+        lines.append(f"{'':15}{event.effect:+.2f} by {name}: {-event.effect:+.2f} without it")
+    return lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from trecs.errors import UsageError
 from trecs.serving.client_payload import filter_inputs, query_inputs
+from trecs.serving.explanation import Explanation, explain_items
 from trecs.serving.export import EXTRA, versions
 from trecs.serving.recommendation import Recommendation
+from trecs.serving.score_parts import PARTS
 
 
 class Recommender:
@@ -98,6 +101,43 @@ class Recommender:
             for item_id, score in zip(ids, scores, strict=False)
             if item_id
         ]
+
+    def explain(
+        self,
+        user_id: str,
+        item_ids: Sequence[str],
+        history: pd.DataFrame | None = None,
+        at: int | None = None,
+    ) -> list[Explanation]:
+        """Why items have the scores that they have for a user at a time.
+
+        Args:
+          user_id, history, at: as of `recommend`.
+          item_ids: of the catalogue, in any order.
+
+        Raises:
+          UsageError: an unknown item, or a version that was exported without explanations.
+        """
+        if "explain" not in self._model.signatures:
+            raise UsageError(
+                f"{self.directory} was exported by an earlier trecs, without the signature"
+                " `explain`; export the run again"
+            )
+        unknown = [item_id for item_id in item_ids if item_id not in self._titles]
+        if unknown:
+            raise UsageError(f"expected items of the catalogue, got {unknown[:3]}")
+        events = self.history(user_id) if history is None else history
+        now = int(time.time()) if at is None else at
+        return explain_items(self._parts, PARTS, user_id, events, now, item_ids, self._titles)
+
+    def _parts(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+        kinds = {"request_time": tf.int64, "history_timestamps": tf.int64}
+        tensors = {
+            name: tf.constant(array, kinds.get(name, tf.string), array.shape)
+            for name, array in inputs.items()
+        }
+        parts: NDArray[np.float32] = self._model.signatures["explain"](**tensors)["parts"].numpy()
+        return parts
 
     def _check_categories(self, categories: Sequence[str]) -> None:
         for name in categories:
