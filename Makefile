@@ -92,6 +92,10 @@ quality: $(STAMP)  ## train three seeds on both splits of MovieLens-100K and pri
 ablations: $(STAMP)  ## each part of the model off, three seeds, MovieLens-100K (an hour)
 	$(BIN)/python benchmarks/ablations.py
 
+.PHONY: step-speed
+step-speed: $(STAMP)  ## time a training step beside its matrix products, and its kernels
+	$(BIN)/python benchmarks/step_speed.py
+
 .PHONY: peers
 peers: $(STAMP)  ## train RecTools, RecBole and TFRS on what trecs exports, score their lists (hours)
 	for split in temporal leave-last-out; do \

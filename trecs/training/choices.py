@@ -11,7 +11,7 @@ import numpy as np
 from trecs.features.items import NEW_ID
 from trecs.models.retrieval import RetrievalModel
 
-_TRANSITION_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0)
+_TRANSITION_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
 _EASE_WEIGHTS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
 _RAISES = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
 
