@@ -22,6 +22,7 @@ from trecs.settings import (
     EvaluationConfig,
     ModelConfig,
     PretrainingConfig,
+    RatingConfig,
     SplitConfig,
     TextConfig,
     TrainingConfig,
@@ -37,6 +38,7 @@ class Config:
     text: TextConfig = field(default_factory=TextConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    rating: RatingConfig = field(default_factory=RatingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     pretraining: PretrainingConfig = field(default_factory=PretrainingConfig)
 
@@ -64,6 +66,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "model.loss": ("auto", "full", "sampled"),
     "training.strategy": ("auto", "mirrored", "one-device", "multi-worker"),
     "training.precision": ("auto", "float32", "bfloat16"),
+    "rating.loss": ("auto", "mse", "cross-entropy", "none"),
     "evaluation.seen_filter": ("auto", "on", "off"),
 }
 # Inclusive ranges.
@@ -94,6 +97,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "training.seed": (0, 2**31 - 1),
     "training.validation_targets": (0, 10**9),
     "training.checkpoint_steps": (1, 10**9),
+    "rating.epochs": (0, 10_000),
     "pretraining.steps": (1, 10**9),
     "pretraining.batch_rows": (1, 1_000_000),
     "pretraining.max_tokens": (4, 512),

@@ -82,7 +82,7 @@ class ModelConfig:
     """Dropout rate inside the user tower."""
     item_id_dropout: float = 0.1
     """Share of items whose id embedding is hidden in a step, so that new items work from text."""
-    new_item_cost: float = 0.002
+    new_item_cost: float = 0.005
     """Share of validation NDCG@10 that may be given up so that items which did not train come up:
     after training their common bias is raised as far as this pays for, by 3 at most."""
     user_id_dropout: float = 0.5
@@ -132,6 +132,18 @@ class TrainingConfig:
     """Write TensorBoard logs to RUN/tensorboard."""
     wandb_project: str = ""
     """Weights & Biases project to log to (extra `wandb`). Empty: off."""
+
+
+@dataclass(frozen=True)
+class RatingConfig:
+    """The rating head, which trains after the retrieval model where the log has ratings."""
+
+    loss: str = "auto"
+    """`mse`; `cross-entropy` over the distinct ratings, whose expected value is predicted; `none`:
+    no head. `auto`: mse where the training ratings have 2 to 100 distinct values, else none."""
+    epochs: int = 0
+    """Passes over the training ratings. 0: by their number, from 12 for up to 100,000 down to 2 for
+    600,000 and more."""
 
 
 @dataclass(frozen=True)

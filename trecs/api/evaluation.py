@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from trecs.api.rating import measure_ratings
 from trecs.data.audit import audit
 from trecs.data.fingerprint import fingerprint
 from trecs.errors import UsageError
@@ -47,12 +48,15 @@ def evaluate(
 
     Returns:
       As `trecs.evaluation.report.to_json`; the protocol also names the baselines' settings, and
-      those left out; `tie_band` is as `trecs.evaluation.tie_band.TieBand.to_json`.
+      those left out; `tie_band` is as `trecs.evaluation.tie_band.TieBand.to_json`. `ratings`, where
+      the run has a rating head, is as `trecs.api.rating.measure_ratings`.
     """
     choices = {"per_user": per_user, "request_time": request_time, "cold_targets": cold_targets}
     of_model, values = _measure(run, baselines, **choices)
     if predictions is not None:
         write_predictions(Path(predictions), run.dataset, of_model)
+    ratings = measure_ratings(run)
+    values |= {} if ratings is None else {"ratings": ratings}
     return values | (_tie_band(run) if with_tie_band else {})
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from trecs.api.rating import rating_head
 from trecs.errors import UsageError
 from trecs.features.spec import FIRST_ITEM_ROW
 from trecs.run import Run
@@ -79,6 +80,7 @@ def deploy(run: Run, k: int) -> Deployment:
         exclude_seen=run.exclude_seen,
         k=k,
         as_of_s=int(run.dataset.log.timestamp_s[-1]) + DAY_S,
+        rating_head=rating_head(run),
     )
 
 

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from trecs.api.rating import train_rating_head
 from trecs.config import Config
 from trecs.data.dataset import Dataset
 from trecs.evaluation.metrics import ndcg
@@ -96,6 +97,7 @@ def train(
         if isinstance(logger, WandbLogger):
             logger.close()
     run.save_model(model)
+    train_rating_head(run, verbose)
     return run
 
 

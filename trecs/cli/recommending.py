@@ -42,6 +42,9 @@ def add_recommend_options(recommend: argparse.ArgumentParser) -> None:
     recommend.add_argument(
         "--explain", action="store_true", help="the parts of each score, and what each event did"
     )
+    recommend.add_argument(
+        "--rerank", action="store_true", help="order the items found by their predicted rating"
+    )
     recommend.add_argument("--json", action="store_true", help="answer as JSON")
 
 
@@ -55,7 +58,9 @@ def run_recommend(options: argparse.Namespace) -> None:
     history = None if options.history is None else read_history(options.history)
     filters = {"exclude": options.exclude, "categories": options.category}
     recommender = Recommender(options.model)
-    found = recommender.recommend(options.user, history, at, options.k, **filters)
+    found = recommender.recommend(
+        options.user, history, at, options.k, rerank=options.rerank, **filters
+    )
     explained: list[Explanation] = []
     if options.explain and found:
         ids = [item.item_id for item in found]

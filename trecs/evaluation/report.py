@@ -122,6 +122,9 @@ def to_text(report: Mapping[str, Any]) -> str:
     lines += ["", "one item to find: hit rate = recall, MAP = MRR, precision = recall / k"]
     for metric, (low, high) in report["intervals"]["model"].items():
         lines.append(f"{metric} of the model: {low:.4f} to {high:.4f}, 95 % interval")
+    for name, values in report.get("ratings", {}).items():
+        errors = ", ".join(f"{metric} {value:.4f}" for metric, value in values.items())
+        lines.append(f"ratings by {name}: {errors}")
     if "tie_band" in report:
         band = report["tie_band"]
         lines.append(

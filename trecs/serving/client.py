@@ -47,7 +47,10 @@ class Recommender:
         self._model = tf.saved_model.load(str(self.directory))
 
     def history(self, user_id: str) -> pd.DataFrame:
-        """Events of a user known at export: columns `item_id`, `timestamp` (UTC epoch seconds)."""
+        """Events of a user known at export: columns `item_id`, `timestamp` (UTC epoch seconds).
+
+        And `rating` where the version predicts ratings.
+        """
         if user_id not in self._histories.index:
             return pd.DataFrame({"item_id": [], "timestamp": np.array([], np.int64)})
         return self._histories.loc[[user_id]].reset_index(drop=True)
@@ -61,6 +64,7 @@ class Recommender:
         *,
         exclude: Sequence[str] = (),
         categories: Sequence[str] = (),
+        rerank: bool = False,
     ) -> list[Recommendation]:
         """The best items for a user at a time.
 
@@ -73,15 +77,24 @@ class Recommender:
           exclude: item ids that must not be in the answer.
           categories: names such as "genres=Comedy": only items that have one of them, all where
             empty.
+          rerank: order the whole list by predicted rating, and answer with its k best; the scores
+            are then ratings. A history with a column `rating` (NaN where not known) says how the
+            user rated it.
 
         Raises:
-          UsageError: k is out of range, or no item has one of the categories.
+          UsageError: k is out of range, no item has one of the categories, or the version predicts
+            no ratings and is asked to.
         """
         longest = int(self.metadata["k"])
         if not 1 <= k <= longest:
             raise UsageError(
                 f"k must be from 1 to {longest}, the length of the lists of this export, got {k};"
                 f" export again with -k {k} for longer ones"
+            )
+        if rerank and "rank_rated" not in self._model.signatures:
+            raise UsageError(
+                f"{self.directory} predicts no ratings: it was exported from a run without a rating"
+                " head; train on a log with a rating column, and export again"
             )
         events = self.history(user_id) if history is None else history
         self._check_categories(categories)
@@ -94,13 +107,33 @@ class Recommender:
                 for name, array in (inputs | filters).items()
             }
         )
-        ids = [item_id.decode() for item_id in answer["item_ids"].numpy()[0][:k]]
-        scores = answer["scores"].numpy()[0]
+        ids = [item_id.decode() for item_id in answer["item_ids"].numpy()[0] if item_id]
+        scores = answer["scores"].numpy()[0][: len(ids)]
+        if rerank and ids:
+            scores = self._ratings(inputs, events, ids)
+            best = np.argsort(-scores, kind="stable")
+            ids, scores = [ids[i] for i in best], scores[best]
         return [
             Recommendation(item_id, self._titles.get(item_id, ""), float(score))
-            for item_id, score in zip(ids, scores, strict=False)
-            if item_id
+            for item_id, score in zip(ids[:k], scores[:k], strict=True)
         ]
+
+    def _ratings(
+        self, inputs: Mapping[str, NDArray[Any]], events: pd.DataFrame, item_ids: Sequence[str]
+    ) -> NDArray[np.float32]:
+        """Predicted ratings of items, float32 [len(item_ids)], for the one user of the inputs."""
+        rating = events.get("rating", pd.Series(np.nan, events.index)).to_numpy(np.float32)
+        kinds = {"request_time": tf.int64, "history_timestamps": tf.int64}
+        predicted = self._model.signatures["rank_rated"](
+            candidate_item_ids=tf.constant([item_ids]),
+            history_ratings=tf.constant(rating[None]),
+            **{
+                name: tf.constant(array, kinds.get(name, tf.string), array.shape)
+                for name, array in inputs.items()
+            },
+        )
+        of_user: NDArray[np.float32] = predicted["predictions"].numpy()[0]
+        return of_user
 
     def explain(
         self,

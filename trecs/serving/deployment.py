@@ -19,6 +19,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 import trecs
+from trecs.columns import RATING
 from trecs.config import Config
 from trecs.data.dataset import Dataset
 from trecs.data.log import events_frame
@@ -29,10 +30,12 @@ from trecs.features.trend import Trend, build_trend_table
 from trecs.features.vocabulary import Vocabulary
 from trecs.models.item_tensors import ItemTensors
 from trecs.models.neighbours import Neighbours
+from trecs.models.ranking import RatingHead
 from trecs.models.retrieval import RetrievalModel
 from trecs.serving.categories import ItemCategories, category_names
 from trecs.serving.index import NO_SCORE, ExactIndex
 from trecs.serving.module import RecommenderModule
+from trecs.serving.rank import Ranker, make_ranker
 from trecs.text.bert import Bert
 
 
@@ -53,6 +56,7 @@ class Deployment:
       exclude_seen: whether items of the history are never recommended.
       k: length of the lists.
       as_of_s: UTC epoch seconds; the trend counts the events of the days before its day.
+      rating_head: trained; None where the log of the training had no ratings.
     """
 
     config: Config
@@ -67,6 +71,7 @@ class Deployment:
     exclude_seen: bool
     k: int
     as_of_s: int
+    rating_head: RatingHead | None = None
 
     @cached_property
     def items(self) -> ItemTable:
@@ -119,6 +124,7 @@ class Deployment:
             strict=self.strict,
             exclude_seen=self.exclude_seen,
             k=self.k,
+            ranker=self._ranker(),
         )
 
     def metadata(self) -> dict[str, Any]:
@@ -147,8 +153,19 @@ class Deployment:
         )
 
     def histories(self) -> pd.DataFrame:
-        """Columns `user_id`, `item_id`, `timestamp` (UTC epoch seconds), by time."""
-        return events_frame(self.dataset.log)[["user_id", "item_id", "timestamp"]]
+        """Columns `user_id`, `item_id`, `timestamp` (UTC epoch seconds), by time.
+
+        And `rating`, where it is known and there is a head that reads it.
+        """
+        frame = events_frame(self.dataset.log)
+        return (
+            frame if self.rating_head is not None else frame.drop(columns=RATING, errors="ignore")
+        )
+
+    def _ranker(self) -> Ranker | None:
+        if self.rating_head is None:
+            return None
+        return make_ranker(self.rating_head, self.items, self.vocabulary, self.dataset.log)
 
     def _category_names(self) -> list[list[str]]:
         catalogue = self.dataset.catalogue

@@ -14,6 +14,7 @@ from trecs.models.retrieval import RetrievalModel
 from trecs.serving.additions import Additions, Pairs
 from trecs.serving.categories import ItemCategories
 from trecs.serving.index import CandidateIndex
+from trecs.serving.rank import Ranker
 from trecs.serving.request import UNKNOWN_CANDIDATE, own_items, query_batch, sorted_history
 from trecs.serving.score_parts import PARTS, score_parts
 
@@ -55,6 +56,7 @@ class RecommenderModule(tf.Module):
       strict: tie rule that the model was trained with.
       exclude_seen: whether `recommend` leaves out the items of the history.
       k: length of the lists, at most the number of candidates.
+      ranker: predicts ratings; None where the log has none.
     """
 
     def __init__(
@@ -69,9 +71,11 @@ class RecommenderModule(tf.Module):
         strict: bool,
         exclude_seen: bool,
         k: int,
+        ranker: Ranker | None = None,
     ) -> None:
         super().__init__(name="recommender")
         self.index = index
+        self.ranker = ranker
         self.categories = categories
         self.neighbours = neighbours
         self.neighbour_weights = [model.transition_weight.value, model.ease_weight.value]
@@ -106,7 +110,9 @@ class RecommenderModule(tf.Module):
         explain = tf.function(self.explain, input_signature=explain_signature())
         encode_query = tf.function(self.encode_query, input_signature=query)
         encode_item = tf.function(self.encode_item, input_signature=item)
-        return {
+        lookups = self.users.lookup, self.index.candidate
+        rank = {} if self.ranker is None else self.ranker.signatures(*lookups, query)
+        return rank | {
             "serving_default": recommend,
             "recommend": recommend,
             "recommend_filtered": filtered.get_concrete_function(),

@@ -23,6 +23,7 @@ from trecs.features.spec import QUERY_FEATURES
 from trecs.features.vocabulary import Vocabulary
 from trecs.models.build import build_model
 from trecs.models.item_tensors import ItemTensors
+from trecs.models.ranking_store import load_rating_head, save_rating_head
 from trecs.models.retrieval import RetrievalModel
 from trecs.serving.deployment import Deployment
 from trecs.serving.export import EXTRA
@@ -31,7 +32,7 @@ from trecs.text.fresh import save_preset
 
 STATE = "refresh"
 _WEIGHTS, _VOCABULARY, _ITEMS = "model.weights.h5", "vocabulary.json", "items.parquet"
-_TEXT, _BERT = "text.npz", "bert"
+_TEXT, _BERT, _RATING = "text.npz", "bert", "rating_head.npz"
 
 
 def save_state(deployment: Deployment, extra: Path) -> None:
@@ -43,6 +44,8 @@ def save_state(deployment: Deployment, extra: Path) -> None:
     centre, scale = deployment.text_scale
     np.savez(folder / _TEXT, vectors=deployment.text_vectors, centre=centre, scale=scale)
     _without_bert(deployment).save_weights(folder / _WEIGHTS)
+    if deployment.rating_head is not None:
+        save_rating_head(deployment.rating_head, folder / _RATING)
     if deployment.config.text.tuning != "frozen" and deployment.text_vectors.shape[1]:
         save_preset(deployment.bert(), str(folder / _BERT))
 
@@ -91,7 +94,9 @@ def load_state(version: Path) -> Deployment:
             f"{version} was written by trecs {metadata['trecs']}, whose weights do not fit this"
             " version of trecs; train and export again"
         ) from error
-    return deployment
+    if not (folder / _RATING).exists():
+        return deployment
+    return replace(deployment, rating_head=load_rating_head(folder / _RATING, deployment.items))
 
 
 def _load_dataset(extra: Path, num_events: int) -> tuple[Dataset, NDArray[np.bool_]]:
