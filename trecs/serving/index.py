@@ -102,13 +102,13 @@ class ExactIndex(CandidateIndex):
 
     def item_vectors(self, row: tf.Tensor) -> tf.Tensor:
         """As `CandidateIndex.item_vectors`."""
-        return tf.gather(self.vectors, row)
+        return rows_of(self.vectors, row)
 
     def embedding(self, candidate: tf.Tensor) -> tf.Tensor:
         """As `CandidateIndex.embedding`."""
         known = tf.cast(candidate != UNKNOWN_CANDIDATE, tf.float32)[:, None]
         place = tf.maximum(candidate, 0)
-        vector = tf.gather(self.vectors, candidate + 2)
+        vector = rows_of(self.vectors, candidate + 2)
         trend = tf.gather(self.trend, place) * known
         bias = tf.gather(self.bias, place)[:, None] * known
         return tf.concat([vector, trend, bias], axis=1)
@@ -138,6 +138,14 @@ class ExactIndex(CandidateIndex):
         values, best = tf.math.top_k(scores, k)
         best = tf.where(values > NO_SCORE, best, self.num_candidates)
         return tf.gather(self.item_ids, best), values
+
+
+def rows_of(variable: tf.Variable, place: tf.Tensor) -> tf.Tensor:
+    """Rows of a variable that is also read whole.
+
+    `tf.gather` of a variable itself makes TensorFlow copy all of it at each later read.
+    """
+    return tf.gather(tf.convert_to_tensor(variable), place)
 
 
 def left_out(excluded: tf.Tensor) -> tf.Tensor:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from trecs.features.spec import FIRST_ITEM_ROW
 from trecs.serving.additions import Additions, Pairs, joined
-from trecs.serving.index import NO_SCORE, CandidateIndex, left_out
+from trecs.serving.index import NO_SCORE, CandidateIndex, left_out, rows_of
 from trecs.serving.kmeans import balanced_cells, fit_centroids, means, score_metric
 
 _SLACK = 1.15
@@ -145,7 +145,7 @@ class InvertedFile(CandidateIndex):
         # A request at a time: the cells of many at once would not fit the processor's caches.
         scores = tf.map_fn(
             lambda one: tf.linalg.matvec(
-                tf.reshape(tf.gather(self.cells, one[1]), [-1, self.cells.shape[2]]), one[0]
+                tf.reshape(rows_of(self.cells, one[1]), [-1, self.cells.shape[2]]), one[0]
             ),
             (query, cell),
             fn_output_signature=tf.TensorSpec([self.probes * self.capacity]),
