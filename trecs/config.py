@@ -23,6 +23,7 @@ from trecs.settings import (
     ModelConfig,
     PretrainingConfig,
     RatingConfig,
+    ServingConfig,
     SplitConfig,
     TextConfig,
     TrainingConfig,
@@ -40,6 +41,7 @@ class Config:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     rating: RatingConfig = field(default_factory=RatingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    serving: ServingConfig = field(default_factory=ServingConfig)
     pretraining: PretrainingConfig = field(default_factory=PretrainingConfig)
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
@@ -68,6 +70,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "training.precision": ("auto", "float32", "bfloat16"),
     "rating.loss": ("auto", "mse", "cross-entropy", "none"),
     "evaluation.seen_filter": ("auto", "on", "off"),
+    "serving.index": ("auto", "exact", "inverted-file"),
 }
 # Inclusive ranges.
 _RANGES: dict[str, tuple[float, float]] = {
@@ -98,6 +101,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "training.validation_targets": (0, 10**9),
     "training.checkpoint_steps": (1, 10**9),
     "rating.epochs": (0, 10_000),
+    "serving.probes": (0, 1_000_000),
+    "serving.min_recall": (0, 1),
     "pretraining.steps": (1, 10**9),
     "pretraining.batch_rows": (1, 1_000_000),
     "pretraining.max_tokens": (4, 512),

@@ -156,6 +156,20 @@ class EvaluationConfig:
 
 
 @dataclass(frozen=True)
+class ServingConfig:
+    """How an exported model looks its candidates up; `trecs export --set` may change it."""
+
+    index: str = "auto"
+    """`exact`: every item is scored. `inverted-file`: the items of the most promising cells are.
+    `auto`: exact up to 200,000 items."""
+    probes: int = 0
+    """Cells of the inverted file that a request scores. 0: the fewest that reach min_recall."""
+    min_recall: float = 0.98
+    """Share of the exact top 10 that the inverted file must find for known users at the export,
+    which is refused otherwise."""
+
+
+@dataclass(frozen=True)
 class PretrainingConfig:
     """`trecs pretrain`; `training.seed`, `training.strategy` and `split` hold there too."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from trecs.serving.refresh import write_deployment
 from trecs.serving.refresh_data import DAY_S, Say, changes, extend, read_newer_items
 from trecs.serving.text_export import write_text_version
 from trecs.serving.writing import only_writer
+from trecs.settings import ServingConfig
 
 
 def export(
@@ -24,6 +26,7 @@ def export(
     k: int = 50,
     items: str | Path | None = None,
     say: Say | None = None,
+    serving: ServingConfig | None = None,
 ) -> Path:
     """Write the model as a version of a SavedModel folder, whole or not at all.
 
@@ -37,18 +40,21 @@ def export(
       items: path of the whole catalogue as it is now: its items are recommended, and no others.
         None: all items of the data set are.
       say: takes lines of news; None for nobody.
+      serving: settings of the index; those of the run where None.
 
     Returns:
       The version's folder.
 
     Raises:
-      UsageError: the version exists, or k is less than 1.
+      UsageError: the version exists, k is less than 1, or the index finds too little.
       DataError: the items file is not usable.
       ConfigError: new texts need a BERT that cannot be had.
     """
     if k < 1:
         raise UsageError(f"-k must be at least 1, got {k}")
     deployment = deploy(run, k)
+    if serving is not None:
+        deployment = replace(deployment, config=replace(run.config, serving=serving))
     if items is not None:
         with_text = run.text_vectors.shape[1] > 0
         catalogue, lines = read_newer_items(Path(items), run.config, run.vocabulary, with_text)

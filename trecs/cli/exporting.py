@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 
 from trecs.cli.common import note, write
+from trecs.config import load_config
+from trecs.errors import ConfigError
 
 
 def add_export_options(export: argparse.ArgumentParser) -> None:
@@ -14,6 +17,13 @@ def add_export_options(export: argparse.ArgumentParser) -> None:
     export.add_argument("--version", type=int, metavar="N", help="default: the next number")
     export.add_argument("-k", type=int, default=50, metavar="K", help="length of the lists (50)")
     export.add_argument("--items", metavar="PATH", help="the whole catalogue as it is now")
+    export.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting of the index, such as serving.index=inverted-file",
+    )
     export.add_argument("--text-to", metavar="DIR", help="also a model from raw texts to vectors")
 
 
@@ -23,6 +33,12 @@ def run_export(options: argparse.Namespace) -> None:
     from trecs.run import Run
 
     run = Run.open(options.run_folder)
-    write(str(api.export(run, options.to, options.version, options.k, options.items, note)))
+    config = load_config(values=run.config.to_dict(), overrides=options.set)
+    if replace(config, serving=run.config.serving) != run.config:
+        raise ConfigError(f"an export may set keys of [serving], got {', '.join(options.set)}")
+    version = api.export(
+        run, options.to, options.version, options.k, options.items, note, config.serving
+    )
+    write(str(version))
     if options.text_to:
         write(str(api.export_text(run, options.text_to)))

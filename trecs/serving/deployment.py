@@ -33,7 +33,8 @@ from trecs.models.neighbours import Neighbours
 from trecs.models.ranking import RatingHead
 from trecs.models.retrieval import RetrievalModel
 from trecs.serving.categories import ItemCategories, category_names
-from trecs.serving.index import NO_SCORE, ExactIndex
+from trecs.serving.index import NO_SCORE, CandidateIndex, ExactIndex
+from trecs.serving.index_choice import inverted_file, is_exact, sample_queries
 from trecs.serving.module import RecommenderModule
 from trecs.serving.rank import Ranker, make_ranker
 from trecs.text.bert import Bert
@@ -112,11 +113,23 @@ class Deployment:
         )
 
     def module(self) -> RecommenderModule:
-        """The graph to save."""
+        """The graph to save.
+
+        Raises:
+          UsageError: the inverted file finds too little, see `trecs.settings.ServingConfig`.
+        """
+        exact = self.index()
+        module = self._module(exact)
+        if is_exact(self.config.serving, exact.num_candidates):
+            return module
+        queries = sample_queries(module, self.histories(), self.as_of_s)
+        return self._module(inverted_file(exact, queries, self.config.serving))
+
+    def _module(self, index: CandidateIndex) -> RecommenderModule:
         names = self._category_names()
         return RecommenderModule(
             self.model,
-            self.index(),
+            index,
             ItemCategories([names[code] for code in np.argsort(self.items.row_of_code)]),
             self.neighbours(),
             self.vocabulary.user_ids,

@@ -45,6 +45,10 @@ class CandidateIndex(tf.Module):
         return self.lookup.lookup(item_ids)
 
     @abstractmethod
+    def describe(self) -> dict[str, str | float]:
+        """What the metadata say of it: its kind, and what was measured."""
+
+    @abstractmethod
     def item_vectors(self, row: tf.Tensor) -> tf.Tensor:
         """Item vectors [..., D] of item rows (int32 [...]): padding, unknown, then candidates."""
 
@@ -99,6 +103,10 @@ class ExactIndex(CandidateIndex):
         self.vectors = tf.Variable(vectors, trainable=False, name="vectors")
         self.bias = tf.Variable(bias, trainable=False, name="bias")
         self.trend = tf.Variable(trend, trainable=False, name="trend")
+
+    def describe(self) -> dict[str, str | float]:
+        """As `CandidateIndex.describe`."""
+        return {"kind": "exact"}
 
     def item_vectors(self, row: tf.Tensor) -> tf.Tensor:
         """As `CandidateIndex.item_vectors`."""

@@ -67,6 +67,7 @@ class InvertedFile(CandidateIndex):
       special: float32 [2, D], item vectors of padding and of an unknown item.
       cells: where the candidates lie.
       probes: cells that are scored, at most C.
+      recall: share of the exact top 10 that these were measured to hold; NaN where it was not.
     """
 
     def __init__(
@@ -76,10 +77,11 @@ class InvertedFile(CandidateIndex):
         special: NDArray[np.float32],
         cells: Cells,
         probes: int,
+        recall: float = float("nan"),
     ) -> None:
         super().__init__(item_ids)
         self.num_cells, self.capacity = len(cells.centroid), cells.capacity
-        self.probes = probes
+        self.probes, self.recall = probes, recall
         places = self.num_cells * cells.capacity
         stored = np.zeros((places, vectors.shape[1]), np.float32)
         stored[:, -1] = NO_SCORE
@@ -92,6 +94,11 @@ class InvertedFile(CandidateIndex):
         self.centroid = tf.Variable(cells.centroid, trainable=False, name="centroid")
         self.slot = tf.Variable(cells.slot, trainable=False, name="slot")
         self.candidate_at = tf.Variable(at, trainable=False, name="candidate_at")
+
+    def describe(self) -> dict[str, str | float]:
+        """As `CandidateIndex.describe`."""
+        sizes = {"cells": self.num_cells, "capacity": self.capacity, "probes": self.probes}
+        return {"kind": "inverted-file", **sizes, "recall@10": self.recall}
 
     def item_vectors(self, row: tf.Tensor) -> tf.Tensor:
         """As `CandidateIndex.item_vectors`."""

@@ -22,13 +22,14 @@ from trecs.serving.writing import only_writer
 
 def write_deployment(deployment: Deployment, directory: Path, version: int | None) -> Path:
     """Write a version and what its refresh needs; the caller is the directory's `only_writer`."""
+    module = deployment.module()
 
     def extras(folder: Path) -> None:
         tables = deployment.titles(), deployment.histories()
-        write_extras(folder, deployment.metadata(), *tables)
+        write_extras(folder, deployment.metadata() | {"index": module.index.describe()}, *tables)
         save_state(deployment, folder)
 
-    return add_version(deployment.module(), directory, version, extras)
+    return add_version(module, directory, version, extras)
 
 
 def refresh(
@@ -93,7 +94,8 @@ def _read_and_extend(
     log = catalogue = None
     lines: list[str] = []
     if events is not None:
-        log, lines = read_newer_events(Path(events), before.config)
+        with_rating = before.dataset.log.rating is not None
+        log, lines = read_newer_events(Path(events), before.config, with_rating)
     if items is not None:
         with_text = before.text_vectors.shape[1] > 0
         catalogue, more = read_newer_items(Path(items), before.config, before.vocabulary, with_text)
