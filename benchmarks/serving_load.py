@@ -3,6 +3,11 @@
     trecs serve saved_models/NAME &
     python benchmarks/serving_load.py http://127.0.0.1:8501 NAME saved_models/NAME/1 --clients 50
 
+Two loads, one after the other, both reported. `closed`: each client asks again as soon as it has its
+answer, which is a test of throughput: with 50 clients no latency can be less than 50 times the time
+that the server takes for one request in a batch. `thinking`: each client waits between its requests, a
+second on average (exponential), as 50 people would.
+
 Works against TensorFlow Serving too (`grpc://host:8500`). The clients are threads of this one
 Python process, which shares the machine with a local server: for a server's limit, use
 `deploy/load.sh` from another machine. Histories are the export's own, cut at a length drawn from a
@@ -44,9 +49,17 @@ def requests_of(version: Path, count: int, seed: int) -> tuple[list[Request], in
 
 
 def load(
-    address: str, name: str, asked: tuple[list[Request], int], clients: int, seconds: float
+    address: str,
+    name: str,
+    asked: tuple[list[Request], int],
+    clients: int,
+    seconds: float,
+    think_s: float = 0.0,
 ) -> tuple[list[float], list[str]]:
-    """Latencies (s) of the answers, and errors, of clients that ask one request after another."""
+    """Latencies (s) of the answers, and errors, of clients that ask one request after another.
+
+    They wait `think_s` on average before each.
+    """
     latencies: list[float] = []
     errors: list[str] = []
     end = time.monotonic() + seconds
@@ -54,8 +67,10 @@ def load(
 
     def ask(number: int) -> None:
         client = Client(address, name, timeout_s=30, retries=0)
-        place = number
+        place, dice = number, random.Random(number)
         while time.monotonic() < end:
+            if think_s:
+                time.sleep(dice.expovariate(1 / think_s))
             user, history = requests[place % len(requests)]
             place += clients
             began = time.monotonic()
@@ -82,23 +97,31 @@ def main() -> None:
     parser.add_argument("version", type=Path, help="folder of the version, for its histories")
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=120.0)
+    parser.add_argument("--think", type=float, default=1.0, help="mean seconds between requests")
     told = parser.parse_args()
     asked = requests_of(told.version, 1000, seed=0)
     alone, _ = load(told.address, told.name, asked, 1, min(told.seconds, 10.0))
-    busy, errors = load(told.address, told.name, asked, told.clients, told.seconds)
-    median, p99 = float(np.median(alone)), float(np.percentile(busy, 99))
-    figures = {
-        "clients": told.clients,
-        "answered": len(busy),
+    median = float(np.median(alone))
+    report: dict[str, object] = {"unloaded_median_ms": 1e3 * median}
+    for kind, think_s in (("thinking", told.think), ("closed", 0.0)):
+        found = load(told.address, told.name, asked, told.clients, told.seconds, think_s)
+        report[kind] = _figures(*found, told.seconds, median)
+    print(json.dumps({"clients": told.clients, "think_s": told.think, **report}, indent=2))
+
+
+def _figures(
+    latencies: list[float], errors: list[str], seconds: float, unloaded_s: float
+) -> dict[str, object]:
+    p99 = float(np.percentile(latencies, 99))
+    return {
+        "answered": len(latencies),
         "lost": len(errors),
         "first_errors": errors[:3],
-        "requests_per_s": len(busy) / told.seconds,
-        "unloaded_median_ms": 1e3 * median,
-        "p50_ms": 1e3 * float(np.median(busy)),
+        "requests_per_s": len(latencies) / seconds,
+        "p50_ms": 1e3 * float(np.median(latencies)),
         "p99_ms": 1e3 * p99,
-        "p99_over_unloaded_median": p99 / median,
+        "p99_over_unloaded_median": p99 / unloaded_s,
     }
-    print(json.dumps(figures, indent=2))
 
 
 if __name__ == "__main__":
