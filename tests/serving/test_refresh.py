@@ -137,6 +137,15 @@ def test_events_that_are_known_do_not_count_again(shop: Shop):
     _assert_same(extend(deployment, _log(overlapping), None), extend(deployment, _log(newer), None))
 
 
+def test_ratings_of_newer_events_stand_beside_the_known_ones(shop: Shop):
+    deployment, newer = deploy(shop.run, 5), newer_events(shop.run)
+    rated = extend(deployment, _log(newer.assign(rating=2.0)), None)
+
+    known = deployment.dataset.log.rating
+    np.testing.assert_array_equal(rated.dataset.log.rating, [*known, *[2.0] * 13])
+    assert extend(deployment, _log(newer), None).dataset.log.rating is None
+
+
 def test_two_refreshes_in_a_row_are_one_with_both_files(shop: Shop):
     deployment, newer = deploy(shop.run, 5), newer_events(shop.run)
     first = extend(deployment, _log(newer[:7]), None)

@@ -29,12 +29,13 @@ Say = Callable[[str], None]
 _MOST_GONE = 0.5
 
 
-def read_newer_events(path: Path, config: Config) -> tuple[EventLog, list[str]]:
-    """Read events by the columns that the run was trained with; ratings are not looked at.
+def read_newer_events(path: Path, config: Config, with_rating: bool) -> tuple[EventLog, list[str]]:
+    """Read events by the columns that the run was trained with.
 
     Args:
       path: of any format that `trecs.data.tables` reads.
       config: of the run.
+      with_rating: whether ratings are looked for; they need not be there.
 
     Returns:
       The events, and lines that say what was taken.
@@ -48,7 +49,7 @@ def read_newer_events(path: Path, config: Config) -> tuple[EventLog, list[str]]:
         user_column=settings.user_column or None,
         item_column=settings.item_column or None,
         timestamp_column=settings.timestamp_column or None,
-        rating_column="none",
+        rating_column=(settings.rating_column or None) if with_rating else "none",
         timestamp_unit=settings.timestamp_unit or None,
     )
 
