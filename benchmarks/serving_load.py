@@ -3,10 +3,10 @@
     trecs serve saved_models/NAME &
     python benchmarks/serving_load.py http://127.0.0.1:8501 NAME saved_models/NAME/1 --clients 50
 
-Two loads, one after the other, both reported. `closed`: each client asks again as soon as it has its
-answer, which is a test of throughput: with 50 clients no latency can be less than 50 times the time
-that the server takes for one request in a batch. `thinking`: each client waits between its requests, a
-second on average (exponential), as 50 people would.
+Two loads, one after the other, both reported. `closed`: each client asks again as soon as it has
+its answer, which is a test of throughput: with 50 clients the mean latency is 50 times the time
+that the server and this generator take for one. `thinking`: each client waits between its requests,
+a second on average (exponential), as 50 people would.
 
 Works against TensorFlow Serving too (`grpc://host:8500`). The clients are threads of this one
 Python process, which shares the machine with a local server: for a server's limit, use

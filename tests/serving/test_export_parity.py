@@ -9,10 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import c_program
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from live_model import ask_live
 from serving_shop import Shop, request
 
@@ -95,61 +95,21 @@ def test_a_process_with_tensorflow_alone_gives_the_same_answer(shop: Shop):
     np.testing.assert_allclose(answer["scores"], scores, atol=1e-5, rtol=0)
 
 
-def _tensor_names(version: Path) -> list[str]:
-    """Graph names of the inputs and outputs of `recommend`, in the order of the C program."""
-    from tensorflow.core.protobuf import saved_model_pb2
-
-    proto = saved_model_pb2.SavedModel()
-    proto.ParseFromString((version / "saved_model.pb").read_bytes())
-    signature = proto.meta_graphs[0].signature_def["recommend"]
-    inputs = ("user_id", "history_item_ids", "history_timestamps", "request_time")
-    return [
-        *(signature.inputs[name].name for name in inputs),
-        *(signature.outputs[name].name for name in ("item_ids", "scores")),
-    ]
-
-
 @pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
-def test_the_c_api_gives_the_same_answer(shop: Shop, tmp_path: Path):
-    library = tf.sysconfig.get_lib()
-    program = tmp_path / "recommend"
-    subprocess.run(
-        [
-            "cc",
-            "-O1",
-            str(HERE / "recommend.c"),
-            f"-I{tf.sysconfig.get_include()}",
-            f"-L{library}",
-            "-l:libtensorflow_cc.so.2",
-            "-l:libtensorflow_framework.so.2",
-            f"-Wl,-rpath,{library}",
-            "-o",
-            str(program),
-        ],
-        check=True,
-    )
-    history = [*shop.history("u5"), (LONG_UNKNOWN_ID, shop.as_of_s - 10)]
-    events = [text for item, time_s in history for text in (item, str(time_s))]
-    done = subprocess.run(
-        [
-            str(program),
-            str(shop.version),
-            *_tensor_names(shop.version),
-            "u5",
-            str(shop.as_of_s),
-            *events,
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    rows = [line.split("\t") for line in done.stdout.splitlines()]
-    ids, scores = shop.recommend(["u5"], [history], [shop.as_of_s])
+def test_the_c_api_gives_the_same_answers(shop: Shop, tmp_path: Path):
+    histories = [
+        [*shop.history("u5"), (LONG_UNKNOWN_ID, shop.as_of_s - 10)],
+        [],
+        shop.history("u6"),
+    ]
+    users, times = ["u5", "nobody", "u6"], [shop.as_of_s] * 3
+    requests = list(zip(users, histories, times, strict=True))
+    answers = c_program.ask(c_program.build(tmp_path), shop.version, requests)
+    ids, scores = shop.recommend(users, histories, times)
 
-    assert [row[0] for row in rows] == ids[0]
-    np.testing.assert_allclose([float(row[1]) for row in rows], scores[0], atol=1e-5, rtol=1e-5)
+    assert [[item for item, _ in answer] for answer in answers] == ids
+    found = [[score for _, score in answer] for answer in answers]
+    np.testing.assert_allclose(found, scores, atol=1e-5, rtol=1e-5)
 
 
 def test_keras_3_loads_it_as_a_layer(shop: Shop):
