@@ -84,6 +84,10 @@ bench: $(STAMP)  ## time a training epoch of trecs and of RecBole's GRU4Rec (bui
 	$(BIN)/python benchmarks/epoch_time.py
 	benchmarks/recbole/run
 
+.PHONY: parity
+parity: $(STAMP)  ## hold 1,000 answers over REST, gRPC and the C API to the live model of make demo
+	TRECS_RUN=$(DEMO_RUN) $(BIN)/python -m pytest -m slow tests/serving/test_served_parity.py
+
 .PHONY: quality
 quality: $(STAMP)  ## train three seeds on both splits of MovieLens-100K and print the table
 	$(BIN)/python benchmarks/quality.py
