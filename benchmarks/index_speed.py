@@ -6,13 +6,13 @@ RUN is a finished run. Its item vectors (with trend and bias) and its users' que
 items are made around them: an item drawn at random, plus Gaussian noise of half the standard
 deviation of each column. Half of the queries shape the cells, the other half is asked.
 
-1. The exact index over 100,000 items, one request: against a matrix-vector product and the top ten in
-   plain NumPy, the same vectors.
+1. The exact index over 100,000 items, one request: against a matrix-vector product and the top ten
+   in plain NumPy, the same vectors.
 2. The inverted file over `--items`: recall@10 against the exact index, throughput against it (one
    request at a time, and in batches of 64), and bytes against the vectors'.
 
-Times are the processor's, of all threads, which other work on the machine hardly changes; medians of
-calls that alternate between what is compared.
+Times are the processor's, of all threads, which other work on the machine hardly changes; medians
+of calls that alternate between what is compared.
 """
 
 from __future__ import annotations
@@ -127,8 +127,8 @@ def inverted_against_exact(
         found = np.concatenate([find(queries[i : i + BATCH]) for i in steps])
         hits = [len(set(f) & set(t)) for f, t in zip(found, truth, strict=True)]
         one, many = queries[:1], queries[:BATCH]
-        exact_one, own_one = medians([lambda: find_exact(one), lambda: find(one)], 30)
-        exact_many, own_many = medians([lambda: find_exact(many), lambda: find(many)], 5)
+        exact_one, own_one = medians([partial(find_exact, one), partial(find, one)], 30)
+        exact_many, own_many = medians([partial(find_exact, many), partial(find, many)], 5)
         arrays = (index.cells, index.centroid, index.slot, index.candidate_at, index.special)
         rows.append(
             {
