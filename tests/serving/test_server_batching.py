@@ -46,13 +46,13 @@ def _batcher(**settings: Any) -> tuple[Batcher, LoadedVersion, _Sums, list[int]]
 def test_histories_of_like_length_are_padded_and_answered_apart():
     batcher, version, model, observed = _batcher(batch_window_s=0.2)
     model.gate.set()
-    short, pair, long = _inputs([1, 2]), _inputs([3, 4, 5], [6, 7, 8]), _inputs([1] * 9)
+    short, pair, long = _inputs([1, 2]), _inputs([3, 4, 5], [6, 7, 8]), _inputs([1] * 128)
     futures = [batcher.submit(version, "s", one, 10) for one in (short, pair, long)]
     answers = [future.result(10)["sum"].tolist() for future in futures]
     batcher.close()
 
-    assert answers == [[3], [12, 21], [9]]
-    assert model.batches == [(3, 3), (1, 9)]
+    assert answers == [[3], [12, 21], [128]]
+    assert model.batches == [(3, 3), (1, 128)]
     assert observed == [3, 1]
     assert short["history_item_ids"].shape == (1, 2)
 

@@ -21,6 +21,8 @@ from trecs.serving.server_versions import ModelVersions
 METRICS_PATH = "/monitoring/prometheus/metrics"
 """Where TensorFlow Serving has its own, so that one scrape setting serves both."""
 _INT64_DIGITS = 19
+_SMALL_BODY = 16 << 10
+_SMALL_ANSWER = 1000
 
 
 class _Rest:
@@ -52,7 +54,11 @@ class _Rest:
     async def _predict(self, request: Request, name: str, number: int | None) -> Response:
         version = self.versions.get(name, number)
         body = await _body(request, self.settings.max_body_bytes)
-        asked = await run_in_threadpool(read_predict, body, version, self.settings)
+        # A small one is read sooner than another thread would begin to.
+        if len(body) <= _SMALL_BODY:
+            asked = read_predict(body, version, self.settings)
+        else:
+            asked = await run_in_threadpool(read_predict, body, version, self.settings)
         limit_s = self.settings.timeout_s
         job = self.batcher.submit(version, asked.signature, asked.inputs, limit_s)
         try:
@@ -60,7 +66,10 @@ class _Rest:
         except TimeoutError:
             late = f"no answer within {limit_s} s; ask for less at once, or again later"
             raise RequestError("DEADLINE_EXCEEDED", late) from None
-        written = await run_in_threadpool(write_predict, outputs, asked.by_row)
+        if next(iter(outputs.values())).size <= _SMALL_ANSWER:
+            written = write_predict(outputs, asked.by_row)
+        else:
+            written = await run_in_threadpool(write_predict, outputs, asked.by_row)
         return Response(written, media_type="application/json")
 
 

@@ -23,6 +23,8 @@ from trecs.serving.server_versions import LoadedVersion
 _PADDED = ("history_", "excluded_", "allowed_")
 """How inputs begin that may be padded at the end with "" and 0 without changing the answer."""
 
+_SHORT_BITS = 7
+
 
 @dataclass
 class _Job:
@@ -40,14 +42,14 @@ class _Job:
     def kind(self) -> tuple[object, ...]:
         """Equal for jobs that may be computed together.
 
-        Lists are classed by the power of two above their length, so that a short one is not padded
-        to a long one.
+        Lists beyond 127 entries are classed by the power of two above their length, so that a short
+        one is not padded to a long one; below, the padding costs less than another batch.
         """
         shapes = []
         for name, array in sorted(self.inputs.items()):
             tail = array.shape[1:]
             if name.startswith(_PADDED):
-                tail = (int(tail[0]).bit_length(),)
+                tail = (max(int(tail[0]).bit_length(), _SHORT_BITS),)
             shapes.append((name, tail))
         return (id(self.version), self.signature, tuple(shapes))
 
