@@ -69,7 +69,10 @@ def test_the_settings_survive_json() -> None:
         ("model.dropout=1", r"model\.dropout must be from 0 to 0\.95, got 1\.0"),
         ("model.dropout=nan", r"model\.dropout must be from 0 to 0\.95, got nan"),
         ("training.epochs=-1", r"training\.epochs must be from 0 to 100000, got -1"),
-        ("split.kind=random", r"must be one of 'temporal', 'leave-last-out', 'rolling-origin', got 'random'"),
+        (
+            "split.kind=random",
+            r"one of 'temporal', 'leave-last-out', 'rolling-origin', got 'random'",
+        ),
         ("model.num_heads=3", r"num_heads must divide model\.embedding_dim, got 3 heads for 64"),
         ("split.train_quantile=.95", r"train_quantile must be float, got '\.95'"),
         ("split.train_quantile=0.9", r"must be below split\.test_quantile, got 0\.9 and 0\.9"),
