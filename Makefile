@@ -100,6 +100,10 @@ ablations: $(STAMP)  ## each part of the model off, three seeds, MovieLens-100K 
 step-speed: $(STAMP)  ## time a training step beside its matrix products, and its kernels
 	$(BIN)/python benchmarks/step_speed.py
 
+.PHONY: ratings
+ratings: $(STAMP)  ## rating errors of MovieLens-100K: temporal split and five random folds (half an hour)
+	$(BIN)/python benchmarks/ratings.py
+
 .PHONY: peers
 peers: $(STAMP)  ## train RecTools, RecBole and TFRS on what trecs exports, score their lists (hours)
 	for split in temporal leave-last-out; do \
