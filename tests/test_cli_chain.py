@@ -80,7 +80,7 @@ def test_same_command_finds_the_run_finished_and_other_settings_are_refused(shop
     command += ["--out", str(shop / "run"), *SETS]
     assert main(command) == 0
     assert main([*command, "--set", "model.dropout=0.4"]) == 2
-    assert "model.dropout is 0.2 there and 0.4 here" in capsys.readouterr().err
+    assert "model.dropout is 0.3 there and 0.4 here" in capsys.readouterr().err
 
 
 def test_a_log_without_items_trains(shop, tmp_path):
