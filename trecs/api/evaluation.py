@@ -55,8 +55,6 @@ def evaluate(
     of_model, values = _measure(run, baselines, **choices)
     if predictions is not None:
         write_predictions(Path(predictions), run.dataset, of_model)
-    ratings = measure_ratings(run)
-    values |= {} if ratings is None else {"ratings": ratings}
     return values | (_tie_band(run) if with_tie_band else {})
 
 
@@ -105,4 +103,6 @@ def _measure(run: Run, names: Sequence[str], **choices: Any) -> tuple[Evaluation
     of_baselines, said = measure_baselines(*data, names, **choices)
     of_model = run_protocol(*data, scorer, **choices)
     values = to_json(of_model, of_baselines)
+    ratings = measure_ratings(run)
+    values |= {} if ratings is None else {"ratings": ratings}
     return of_model, values | {"protocol": values["protocol"] | said}
