@@ -78,7 +78,10 @@ def test_exported_model_recommends(shop, capsys):
 def test_same_command_finds_the_run_finished_and_other_settings_are_refused(shop, capsys):
     command = ["train", str(shop / "events.csv"), "--items", str(shop / "items.csv")]
     command += ["--out", str(shop / "run"), *SETS]
+    weights = shop / "run" / "model.weights.h5"
+    written = weights.stat().st_mtime_ns
     assert main(command) == 0
+    assert weights.stat().st_mtime_ns == written
     assert main([*command, "--set", "model.dropout=0.4"]) == 2
     assert "model.dropout is 0.3 there and 0.4 here" in capsys.readouterr().err
 

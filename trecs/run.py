@@ -94,6 +94,11 @@ class Run:
         return text_scale(self.text_vectors[trained])
 
     @property
+    def is_trained(self) -> bool:
+        """Whether the retrieval model has finished training."""
+        return (self.directory / WEIGHTS).exists()
+
+    @property
     def tunes_text(self) -> bool:
         """Whether training changes the BERT; not where no item has a text."""
         return self.config.text.tuning != "frozen" and self.text_vectors.shape[1] > 0
@@ -164,7 +169,7 @@ class Run:
           UsageError: the run has not finished training.
         """
         weights = self.directory / WEIGHTS
-        if not weights.exists():
+        if not self.is_trained:
             raise UsageError(
                 f"{self.directory} has no trained model yet ({WEIGHTS} is missing); run the same"
                 " `trecs train` command again, it continues where it was"

@@ -49,6 +49,20 @@ def train(
     # First of all: a multi-worker strategy must be made before TensorFlow computes anything.
     strategy = make_strategy(config.training.strategy)
     run = Run.create(worker_folder(Path(out), strategy), config, dataset)
+    # An interrupted phase of ratings may still be missing.
+    if not run.is_trained:
+        _train_retrieval(run, strategy, callbacks, verbose)
+    train_rating_head(run, verbose)
+    return run
+
+
+def _train_retrieval(
+    run: Run,
+    strategy: tf.distribute.Strategy,
+    callbacks: Sequence[keras.callbacks.Callback],
+    verbose: int,
+) -> None:
+    """Train the retrieval model, let validation choose its last few numbers, and keep it."""
     settings = run.config.training
     keras.utils.set_random_seed(settings.seed)
     # A resumed run must end with the weights of an uninterrupted one. Costs nothing measurable
@@ -97,8 +111,6 @@ def train(
         if isinstance(logger, WandbLogger):
             logger.close()
     run.save_model(model)
-    train_rating_head(run, verbose)
-    return run
 
 
 def logging_callbacks(run: Run) -> list[keras.callbacks.Callback]:
