@@ -7,12 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from trecs.api.evaluation import evaluate
 from trecs.api.training import train
 from trecs.config import Config
 from trecs.data.dataset import Dataset
+from trecs.evaluation.rolling import mean_and_deviation
 from trecs.run import Run
 
 
@@ -64,16 +63,9 @@ def train_origin(
 
 def _summary(reports: Sequence[dict[str, Any]]) -> dict[str, dict[str, dict[str, float]]]:
     rows = [{"model": report["metrics"], **report["baselines"]} for report in reports]
-    shared = [name for name in rows[0] if all(name in row for row in rows)]
-    return {
-        name: {
-            metric: _mean_and_deviation([row[name][metric] for row in rows])
-            for metric in rows[0][name]
-        }
-        for name in shared
-    }
-
-
-def _mean_and_deviation(values: Sequence[float]) -> dict[str, float]:
-    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-    return {"mean": float(np.mean(values)), "deviation": deviation}
+    summary = {}
+    for name in rows[0]:
+        if all(name in row for row in rows):
+            mean, deviation = mean_and_deviation([row[name] for row in rows])
+            summary[name] = {m: {"mean": mean[m], "deviation": deviation[m]} for m in mean}
+    return summary

@@ -6,13 +6,16 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trecs.config import Config, load_config
 
+if TYPE_CHECKING:
+    from trecs.data.dataset import Dataset
+
 
 def read_config(options: argparse.Namespace) -> Config:
-    """The settings of `trecs train` and `audit`: file, then column options, then --set."""
+    """The settings of a command: file, then column options, then --set."""
     columns = ("user_column", "item_column", "timestamp_column", "rating_column", "timestamp_unit")
     values: dict[str, dict[str, Any]] = {
         "data": {c: getattr(options, c) for c in columns if getattr(options, c) is not None}
@@ -22,6 +25,17 @@ def read_config(options: argparse.Namespace) -> Config:
     if getattr(options, "bert", None) is not None:
         values["text"] = {"preset": options.bert}
     return load_config(options.config, options.set, values)
+
+
+def read_data(options: argparse.Namespace) -> tuple[Dataset, Config]:
+    """The data set and settings of a command with `data_options`; says what was read."""
+    from trecs.data.loading import load_data
+
+    config = read_config(options)
+    dataset, lines = load_data(options.data, options.items, config)
+    for line in lines:
+        note(line)
+    return dataset, config
 
 
 def data_options(command: argparse.ArgumentParser) -> None:

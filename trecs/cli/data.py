@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from trecs.cli.common import data_options, note, read_config, write, write_json
+from trecs.cli.common import data_options, note, read_data, write, write_json
 
 
 def add_fetch_options(fetch: argparse.ArgumentParser) -> None:
@@ -31,12 +31,8 @@ def run_audit(options: argparse.Namespace) -> None:
     """Audit a log."""
     from trecs.data.audit import audit
     from trecs.data.audit_text import to_text
-    from trecs.data.loading import load_data
 
-    config = read_config(options)
-    dataset, lines = load_data(options.data, options.items, config)
-    for line in lines:
-        note(line)
+    dataset, config = read_data(options)
     found = audit(dataset, config)
     if options.json:
         write_json(options.json, found.to_json())

@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 
-from trecs.cli.common import data_options, note, read_config, write
+from trecs.cli.common import data_options, read_data, write
 
 
 def add_train_options(train: argparse.ArgumentParser) -> None:
@@ -20,12 +20,8 @@ def add_train_options(train: argparse.ArgumentParser) -> None:
 def run_train(options: argparse.Namespace) -> None:
     """Train a model, or continue to."""
     from trecs import api
-    from trecs.data.loading import load_data
 
-    config = read_config(options)
-    dataset, lines = load_data(options.data, options.items, config)
-    for line in lines:
-        note(line)
+    dataset, config = read_data(options)
     began = time.monotonic()
     run = api.train(dataset, options.out, config, verbose=1 if sys.stderr.isatty() else 2)
     best = max(run.learning_curve, key=lambda row: row["val_ndcg@10"])

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trecs.cli.common import data_options, note, read_config, write, write_json
+from trecs.cli.common import data_options, note, read_data, write, write_json
 
 _SHOWN = ("ndcg@10", "recall@10", "mrr@10", "coverage@10")
 
@@ -31,12 +31,8 @@ def add_tune_options(command: argparse.ArgumentParser) -> None:
 def run_cross_validate(options: argparse.Namespace) -> None:
     """Train and measure at several origins."""
     from trecs import api
-    from trecs.data.loading import load_data
 
-    config = read_config(options)
-    dataset, lines = load_data(options.data, options.items, config)
-    for line in lines:
-        note(line)
+    dataset, config = read_data(options)
     found = api.cross_validate(dataset, options.out, config, num_origins=options.origins, verbose=0)
     if options.json:
         write_json(options.json, found)
@@ -47,12 +43,8 @@ def run_tune(options: argparse.Namespace) -> None:
     """Search for settings."""
     from trecs import api
     from trecs.config import to_toml
-    from trecs.data.loading import load_data
 
-    config = read_config(options)
-    dataset, lines = load_data(options.data, options.items, config)
-    for line in lines:
-        note(line)
+    dataset, config = read_data(options)
     found = api.tune(
         dataset,
         options.out,

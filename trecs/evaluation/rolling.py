@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,11 +56,20 @@ def evaluate_splits(
                 "metrics": metrics_of(found, ks),
             }
         )
-    names = list(rows[0]["metrics"])
-    values = np.array([[row["metrics"][name] for name in names] for row in rows])
+    mean, deviation = mean_and_deviation([row["metrics"] for row in rows])
+    return {"splits": rows, "mean": mean, "deviation": deviation}
+
+
+def mean_and_deviation(
+    rows: Sequence[Mapping[str, float]],
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Means and sample standard deviations by metric; the deviation of a single row is 0.
+
+    Args:
+        rows: one at least, with the same metrics.
+    """
+    names = list(rows[0])
+    values = np.array([[row[name] for name in names] for row in rows])
     deviation = values.std(axis=0, ddof=1) if len(rows) > 1 else np.zeros(len(names))
-    return {
-        "splits": rows,
-        "mean": dict(zip(names, values.mean(axis=0).tolist(), strict=True)),
-        "deviation": dict(zip(names, deviation.tolist(), strict=True)),
-    }
+    means = dict(zip(names, values.mean(axis=0).tolist(), strict=True))
+    return means, dict(zip(names, deviation.tolist(), strict=True))
