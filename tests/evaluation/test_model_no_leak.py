@@ -18,8 +18,8 @@ from trecs.run import Run
 OVERRIDES = ["model.embedding_dim=8", "model.num_layers=1", "model.history_len=8"]
 
 
-@pytest.fixture(scope="module")
-def run():
+@pytest.fixture(scope="module", params=["temporal", "rolling-origin"])
+def run(request):
     rng = np.random.default_rng(5)
     frame = pd.DataFrame(
         {
@@ -31,8 +31,9 @@ def run():
     )
     log = log_from_frame(frame)
     dataset = align(log[0] if isinstance(log, tuple) else log, None)
+    config = load_config(overrides=[*OVERRIDES, f"split.kind={request.param}"])
     vectors = np.zeros((dataset.num_items, 0), np.float32)
-    return Run(Path("unused"), load_config(overrides=OVERRIDES), dataset, vectors)
+    return Run(Path("unused"), config, dataset, vectors)
 
 
 def with_another_future(run, from_s):
@@ -65,3 +66,6 @@ def test_fitted_state_sees_nothing_after_the_training_window(run):
     assert fit_vocabulary(other.dataset, other.split.train) == run.vocabulary
     batches = [each.events(each.split.train) for each in (run, other)]
     np.testing.assert_array_equal(batches[0].item_row, batches[1].item_row)
+    for table, same in zip(run.neighbour_tables, other.neighbour_tables, strict=True):
+        np.testing.assert_array_equal(table.neighbour, same.neighbour)
+        np.testing.assert_array_equal(table.weight, same.weight)
