@@ -144,13 +144,12 @@ def measured(run: Run, variant: Variant) -> dict[str, float]:
 def one_seed(data: str, split: str, seed: int, names: list[str], say: Callable[..., None]) -> None:
     """Measure variants with one seed; `say` gets each row's name and metrics."""
     with tempfile.TemporaryDirectory() as folder:
-        full = None
+        full = trained(data, split, seed, VARIANTS["full model"], Path(folder, "full"))
         for name in names:
             variant = VARIANTS[name]
             if name == "full model" or name in _OF_FULL_MODEL:
-                full = full or trained(data, split, seed, VARIANTS["full model"], Path(folder, "f"))
                 say(name, measured(full, variant))
-            else:
+            elif variant.change is not _without_repeats or full.has_repeats:
                 run = trained(data, split, seed, variant, Path(folder, name.replace(" ", "-")))
                 say(name, measured(run, variant))
 
