@@ -92,6 +92,11 @@ parity: $(STAMP)  ## hold 1,000 answers over REST, gRPC and the C API to the liv
 quality: $(STAMP)  ## train three seeds on both splits of MovieLens-100K and print the table
 	$(BIN)/python benchmarks/quality.py
 
+.PHONY: quality-time
+quality-time: $(STAMP)  ## train RecTools' SASRec, then trecs, and draw quality against time
+	benchmarks/peers/run movielens-100k temporal 0 rectools/SASRec
+	$(BIN)/python benchmarks/quality_time.py
+
 .PHONY: ablations
 ablations: $(STAMP)  ## each part of the model off, three seeds, MovieLens-100K (an hour)
 	$(BIN)/python benchmarks/ablations.py
