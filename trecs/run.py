@@ -24,7 +24,7 @@ from trecs.data.dataset import Dataset, open_dataset, save_dataset
 from trecs.data.fingerprint import fingerprint
 from trecs.data.log import EventLog
 from trecs.data.sequences import Ties, build_sequences
-from trecs.data.splits import Split, leave_last_out, temporal
+from trecs.data.splits import Split, leave_last_out, temporal, train_on_held_out
 from trecs.errors import ConfigError, UsageError
 from trecs.evaluation.model_scorer import ModelScorer
 from trecs.evaluation.protocol import excludes_seen_by_default
@@ -38,6 +38,7 @@ from trecs.models.build import build_model, build_text_encoder
 from trecs.models.item_tensors import ItemTensors
 from trecs.models.neighbours import Neighbours
 from trecs.models.retrieval import RetrievalModel
+from trecs.settings import SplitConfig
 from trecs.text.bert import Bert, cached_text_vectors, load_bert
 from trecs.text.encoder import TextTokens, text_tokens
 from trecs.text.fresh import save_preset
@@ -123,7 +124,7 @@ class Run:
 
     @property
     def learning_curve(self) -> list[dict[str, float]]:
-        """A row an epoch: epoch, loss, val_ndcg@10, train_seconds."""
+        """A row an epoch: epoch, loss, val_ndcg@10 (not in a refit), train_seconds."""
         return read_curve(self.directory / "history.csv")
 
     def events(self, positions: NDArray[np.int64] | None = None) -> EventRows:
@@ -269,7 +270,12 @@ class Run:
 
 def make_split(config: Config, log: EventLog) -> Split:
     """The split of a configuration."""
-    settings = config.split
+    split = _held_out_split(config.split, log)
+    refit = config.split.refit
+    return split if refit == "none" else train_on_held_out(split, test=refit == "all")
+
+
+def _held_out_split(settings: SplitConfig, log: EventLog) -> Split:
     ties: Ties
     if settings.kind == "leave-last-out":
         ties = "strict" if settings.ties == "strict" else "order"
