@@ -75,6 +75,14 @@ def test_runs_over_the_same_targets_are_compared(report):
     assert found["interval"][0] <= found["difference"] <= found["interval"][1]
 
 
+def test_rating_errors_stand_beside_the_baselines(report):
+    errors = values_of(report)["runs"][0]["evaluation"]["ratings"]
+    markdown = (report / "report.md").read_text("utf-8").replace("\\", "")
+    for predictor in ("model", "bias_as_of"):
+        shown = " | ".join(f"{errors[predictor][name]:.4f}" for name in ("mse", "rmse", "mae"))
+        assert f"| {predictor} | {shown} |" in markdown
+
+
 def test_markdown_and_html_show_the_values(report):
     metrics = values_of(report)["runs"][0]["evaluation"]["metrics"]
     markdown = (report / "report.md").read_text("utf-8").replace("\\", "")
@@ -98,7 +106,7 @@ def test_every_figure_of_the_markdown_is_a_file_and_in_the_html(report):
 
 def test_a_browser_shows_the_report(report, tmp_path, browse):
     shot = tmp_path / "report.png"
-    browse(report / "report.html", "--window-size=1200,9000", f"--screenshot={shot}")
+    browse(report / "report.html", "--window-size=1200,10000", f"--screenshot={shot}")
     pixels = matplotlib.image.imread(shot)[..., :3]
     blue = np.abs(pixels - np.array([0x1F, 0x5A, 0x9E]) / 255).max(axis=-1) < 0.02
     assert blue.sum() > 20_000

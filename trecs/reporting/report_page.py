@@ -20,7 +20,7 @@ _SHOWN_SETTINGS = (
 
 
 def report_blocks(results: Results) -> list[Block]:
-    """The blocks of a report: runs, results by target set, learning curves, ablations, audits.
+    """The blocks of a report: runs, results, ratings, learning curves, ablations, audits.
 
     Raises:
         UsageError: matplotlib is not installed.
@@ -28,6 +28,7 @@ def report_blocks(results: Results) -> list[Block]:
     blocks: list[Block] = [Heading("Runs"), _runs_table(results.runs)]
     for number, group in enumerate(same_targets(results.runs), start=1):
         blocks += group_blocks(number, group, results.comparisons)
+    blocks += _ratings(results.runs)
     blocks += _learning_curves(results.runs)
     if results.ablations:
         blocks += [Heading("Ablations"), _ablations_table(results.ablations)]
@@ -55,6 +56,17 @@ def _runs_table(runs: Sequence[RunResult]) -> Table:
         shown = "-" if best is None else f"{best:.4f}"
         rows.append((run.name, run.data, *settings, str(len(run.learning_curve)), shown))
     return Table("What was trained.", header, tuple(rows))
+
+
+def _ratings(runs: Sequence[RunResult]) -> list[Block]:
+    names = ("mse", "rmse", "mae")
+    rows = tuple(
+        (run.name, predictor, *(f"{errors[name]:.4f}" for name in names))
+        for run in runs
+        for predictor, errors in run.evaluation.get("ratings", {}).items()
+    )
+    caption = "Errors of predicted ratings of the test events; smaller is better."
+    return [Heading("Ratings"), Table(caption, ("run", "by", *names), rows)] if rows else []
 
 
 def _learning_curves(runs: Sequence[RunResult]) -> list[Block]:
