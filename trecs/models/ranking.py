@@ -11,13 +11,12 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from trecs.features.time import request_features
 from trecs.models.item_tower import ItemTower
 from trecs.models.ranking_data import RatingScale
 from trecs.models.ranking_statistics import NUM_STATISTICS, user_statistics
 
 _MAX_HIDDEN = 0.9
-_NUM_CROWD, _NUM_MOMENT = 2, 2
+_NUM_CROWD = 2
 
 
 @dataclass(frozen=True)
@@ -41,9 +40,9 @@ class RatingSizes:
     embedding_dim: int = 32
     num_layers: int = 1
     num_heads: int = 2
-    dropout: float = 0.5
-    item_id_dropout: float = 0.3
-    user_id_dropout: float = 0.6
+    dropout: float = 0.3
+    item_id_dropout: float = 0.1
+    user_id_dropout: float = 0.3
     rating_dropout: float = 0.05
 
 
@@ -52,8 +51,8 @@ class RatingHead(keras.layers.Layer):
     """r = mean + b_i(t) + b_u(t) + b_i + b_u + w' f(decoder(h_p, h_u, h_t; rated history)).
 
     The targets are the tokens of keras-nlp Transformer decoder layers. A token joins the item h_p,
-    the user h_u (the id's embedding, and sums over the ratings so far) and the moment h_t (time
-    since the last event, and whether it is of this session). It sees itself and no other target, so
+    the user h_u (the id's embedding, and sums over the ratings so far) and the moment h_t (the same
+    sums with weights that halve in 42 minutes: how the user rates in this session). It sees itself and no other target, so
     a prediction does not depend on what else is asked; by cross-attention it reads the user's
     earlier events, each a token of the item, the rating and their product, so that a weight of
     attention says how far liking one item means liking another, as in SVD++ (Koren 2008) and
@@ -111,7 +110,7 @@ class RatingHead(keras.layers.Layer):
         self.user_embedding.build((None,))
         self.event.build((None, None, 2 * width + 3))
         self.event_norm.build((None, None, width))
-        extra = NUM_STATISTICS + _NUM_MOMENT + _NUM_CROWD
+        extra = NUM_STATISTICS + _NUM_CROWD
         self.target.build((None, None, 3 * width + extra))
         self.target_norm.build((None, None, width))
         for decoder in self.decoders:
@@ -187,15 +186,8 @@ class RatingHead(keras.layers.Layer):
         age_s = _seconds(batch["request_time_s"][:, :, None] - batch["history_time_s"][:, None])
         prior = 5 * tf.nn.softplus(self.prior)
         means = user_statistics(visible, residual, rated, age_s, prior)
-        # The moment: since the newest event that is visible, and none is before the first.
-        last_s = tf.where(visible, batch["history_time_s"][:, None], tf.int64.min)
-        last_s = tf.reduce_max(last_s, axis=-1)
-        last_s = tf.where(last_s == tf.int64.min, batch["request_time_s"], last_s)
-        # Hour and weekday are left out: few users rate at many hours, so they say who, not when.
-        moment = request_features(last_s, batch["request_time_s"], season=False)
-        moment = moment[..., :_NUM_MOMENT]
         crowd = tf.stack([batch["candidate_offset"], batch["candidate_count"]], axis=-1)
-        extra = tf.concat([means, moment, crowd], axis=-1)
+        extra = tf.concat([means, crowd], axis=-1)
         user = self._user(batch["user_row"], training)
         events = self._events(history["vector"], residual, rated, rating)
         x = self._targets(candidate["vector"], user[:, None, :-1], extra)

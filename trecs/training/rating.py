@@ -20,12 +20,12 @@ from trecs.models.ranking_data import RATING_FEATURES, RATING_TARGETS
 from trecs.training.rating_batches import RatingRows, rating_batches
 
 Batch = dict[str, tf.Tensor]
-_BATCH_TARGETS = 1500
+_BATCH_TARGETS = 3000
 _LEARNING_RATE = 3e-3
 _WARMUP_STEPS = 50
 _WEIGHT_DECAY = 0.02
 # Of the sum of squares of embeddings and text projection, beside the mean loss: a rating's share.
-_L2 = 240.0
+_L2 = 800.0
 _MAX_L2 = 0.01
 # Text says little of how a known item is liked, and has the most weights.
 _TEXT_L2 = 16.0

@@ -87,7 +87,7 @@ def rating_rows(
         place[sequences.order] = np.arange(len(sequences.order))
         itself, sums = place[targets], item_sums_without
         middle, end = hi, sequences.start[log.user[targets] + 1]
-        lo, hi = np.maximum(lo, middle - _ROW), np.minimum(end, middle + _ROW)
+        lo, hi = np.maximum(lo, middle - MAX_HISTORY), np.minimum(end, middle + MAX_HISTORY)
     else:
         lo = np.maximum(lo, hi - MAX_HISTORY)
     total, count = sums(log, scale.standardise(log.rating), readable, targets)
