@@ -52,11 +52,11 @@ class RatingHead(keras.layers.Layer):
 
     The targets are the tokens of keras-nlp Transformer decoder layers. A token joins the item h_p,
     the user h_u (the id's embedding, and sums over the ratings so far) and the moment h_t (the same
-    sums with weights that halve in 42 minutes: how the user rates in this session). It sees itself and no other target, so
-    a prediction does not depend on what else is asked; by cross-attention it reads the user's
-    earlier events, each a token of the item, the rating and their product, so that a weight of
-    attention says how far liking one item means liking another, as in SVD++ (Koren 2008) and
-    item-based neighbours.
+    sums with weights that halve in 42 minutes: how the user rates in this session). It sees itself
+    and no other target, so a prediction does not depend on what else is asked; by cross-attention
+    it reads the user's earlier events, each a token of the item, the rating and their product, so
+    that a weight of attention says how far liking one item means liking another, as in SVD++ (Koren
+    2008) and item-based neighbours.
 
     b_i(t) and b_u(t) are shrunk mean residuals as of the request; b_i and b_u are learned.
 
