@@ -110,9 +110,13 @@ def exact_against_numpy(vectors: Vectors, queries: Vectors, width: int) -> dict[
 
 
 def inverted_against_exact(
-    vectors: Vectors, shaping: Vectors, queries: Vectors, width: int, choices: Sequence[int]
-) -> list[dict[str, float]]:
-    """A row for each number of probes."""
+    vectors: Vectors,
+    shaping: Vectors,
+    queries: Vectors,
+    width: int,
+    choices: Sequence[tuple[int, str]],
+) -> list[dict[str, float | str]]:
+    """A row for each number of probes and storage."""
     find_exact = finder(exact_index(vectors, width), dense=True)
     steps = range(0, len(queries), BATCH)
     truth = np.concatenate([find_exact(queries[i : i + BATCH]) for i in steps])
@@ -121,8 +125,8 @@ def inverted_against_exact(
     built_s = time.perf_counter() - began
     special = np.zeros((2, width), np.float32)
     rows = []
-    for probes in choices:
-        index = InvertedFile(_ids(len(vectors)), vectors, special, cells, probes)
+    for probes, storage in choices:
+        index = InvertedFile(_ids(len(vectors)), vectors, special, cells, probes, storage)
         find = finder(index, dense=False)
         found = np.concatenate([find(queries[i : i + BATCH]) for i in steps])
         hits = [len(set(f) & set(t)) for f, t in zip(found, truth, strict=True)]
@@ -135,6 +139,7 @@ def inverted_against_exact(
                 "items": len(vectors),
                 "cells": index.num_cells,
                 "probes": probes,
+                "storage": storage,
                 "recall@10": float(np.mean(hits)) / K,
                 "speed_up_one_request": exact_one / own_one,
                 "speed_up_batch_of_64": exact_many / own_many,
@@ -142,7 +147,8 @@ def inverted_against_exact(
                 "inverted_ms": 1e3 * own_one,
                 "exact_ms_of_64": 1e3 * exact_many,
                 "inverted_ms_of_64": 1e3 * own_many,
-                "bytes_over_vectors": sum(a.numpy().nbytes for a in arrays) / vectors.nbytes,
+                "bytes_over_vectors": sum(a.shape.num_elements() * a.dtype.size for a in arrays)
+                / vectors.nbytes,
                 "built_s": built_s,
             }
         )
@@ -166,7 +172,8 @@ def main() -> None:
     shaping, asked = queries[order[::2]], queries[order[1::2]]
     small = exact_against_numpy(around(vectors, 100_000, random), asked, width)
     print(json.dumps({"exact, 100,000 items, one request": small}, indent=2), flush=True)
-    choices = [int(probes) for probes in told.probes.split(",")]
+    probes = [int(number) for number in told.probes.split(",")]
+    choices = [*((number, "float32") for number in probes), (probes[-1], "bfloat16")]
     made = around(vectors, told.items, random)
     print(json.dumps(inverted_against_exact(made, shaping, asked, width, choices), indent=2))
 

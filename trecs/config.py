@@ -72,6 +72,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "rating.loss": ("auto", "mse", "cross-entropy", "none"),
     "evaluation.seen_filter": ("auto", "on", "off"),
     "serving.index": ("auto", "exact", "inverted-file"),
+    "serving.storage": ("float32", "bfloat16"),
 }
 # Inclusive ranges.
 _RANGES: dict[str, tuple[float, float]] = {

@@ -166,6 +166,9 @@ class ServingConfig:
     `auto`: exact up to 200,000 items."""
     probes: int = 0
     """Cells of the inverted file that a request scores. 0: the fewest that reach min_recall."""
+    storage: str = "float32"
+    """Of an inverted file's vectors. `bfloat16` halves its memory and rounds to 8 bits: what that
+    costs is part of the recall that is measured."""
     min_recall: float = 0.98
     """Share of the exact top 10 that the inverted file must find for known users at the export,
     which is refused otherwise."""

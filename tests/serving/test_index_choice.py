@@ -52,7 +52,30 @@ def test_recall_is_the_share_of_the_best_whose_cells_are_probed():
         np.array([[9], [3], [1]], np.float32), (cell * 20 + np.arange(20)).astype("i4"), 20
     )
 
-    assert recall_by_probes(vectors, cells, np.ones((4, 1), np.float32)).tolist() == [0.7, 0.7, 1.0]
+    queries = np.ones((4, 1), np.float32)
+    assert recall_by_probes(vectors, vectors, cells, queries).tolist() == [0.7, 0.7, 1.0]
+    # As stored, two of the three in cell 2 come after two of the worst: they are lost.
+    stored = vectors.copy()
+    stored[[0, 1], 0], stored[[10, 11], 0] = 0, 5
+    assert recall_by_probes(vectors, stored, cells, queries).tolist() == [0.7, 0.7, 0.8]
+
+
+def test_rounded_vectors_take_half_the_place_and_what_they_lose_is_measured(
+    shop: Shop, exported: Path, tmp_path: Path
+):
+    serving = ServingConfig("inverted-file", storage="bfloat16", min_recall=0.8)
+    rounded = trecs.export(shop.run, tmp_path / "shop", k=20, serving=serving)
+    assert _index(rounded)["storage"] == "bfloat16"
+    assert 0.8 <= _index(rounded)["recall@10"] < 1
+    models = [tf.saved_model.load(str(version)) for version in (exported, rounded)]
+    users = [f"u{n}" for n in range(40)]
+    inputs = request(users, [shop.history(user) for user in users], [shop.as_of_s] * 40)
+    exact, near = (model.signatures["recommend"](**inputs)["scores"].numpy() for model in models)
+    np.testing.assert_allclose(near, exact, rtol=0.03, atol=0.03)
+    assert (near != exact).any()
+    impossible = ServingConfig("inverted-file", storage="bfloat16", min_recall=1.0)
+    with pytest.raises(UsageError, match="storage=bfloat16 rounds the vectors"):
+        trecs.export(shop.run, tmp_path / "other", serving=impossible)
 
 
 def test_the_export_answers_as_the_exact_one(shop: Shop, exported: Path):

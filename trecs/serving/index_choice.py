@@ -39,14 +39,21 @@ def inverted_file(exact: ExactIndex, queries: Vectors, settings: ServingConfig) 
       settings: with 0 probes, the fewest are taken that reach `min_recall`.
 
     Raises:
-      UsageError: the probes that are asked for reach less.
+      UsageError: the probes that are asked for reach less, or rounded vectors do with all probes.
     """
     candidates = tf.range(exact.num_candidates)
     vectors = exact.embedding(candidates).numpy()
     cells = make_cells(vectors, queries[::2])
-    recall = recall_by_probes(vectors, cells, queries[1::2])
+    stored = tf.cast(tf.cast(vectors, settings.storage), tf.float32).numpy()
+    recall = recall_by_probes(vectors, stored, cells, queries[1::2])
     probes = min(settings.probes, len(recall)) or int(np.argmax(recall >= settings.min_recall)) + 1
     reached = float(recall[probes - 1])
+    if recall[-1] < settings.min_recall:
+        raise UsageError(
+            f"all cells together find {recall[-1]:.3f} of the exact top {_TOP}, less than"
+            f" serving.min_recall={settings.min_recall}, since serving.storage={settings.storage}"
+            " rounds the vectors; take float32, or a lower min_recall"
+        )
     if reached < settings.min_recall:
         enough = int(np.argmax(recall >= settings.min_recall)) + 1
         raise UsageError(
@@ -55,13 +62,16 @@ def inverted_file(exact: ExactIndex, queries: Vectors, settings: ServingConfig) 
         )
     special = exact.item_vectors(tf.range(2)).numpy()
     ids = np.array([i.decode() for i in exact.item_ids.numpy()[:-1]], object)
-    return InvertedFile(ids, vectors, special, cells, probes, reached)
+    return InvertedFile(ids, vectors, special, cells, probes, settings.storage, reached)
 
 
-def recall_by_probes(vectors: Vectors, cells: Cells, queries: Vectors) -> NDArray[np.float64]:
-    """The share of the exact top 10 that 1, 2, ... C probed cells hold, float64 [C].
+def recall_by_probes(
+    vectors: Vectors, stored: Vectors, cells: Cells, queries: Vectors
+) -> NDArray[np.float64]:
+    """The share of the exact top 10 that 1, 2, ... C probed cells find, float64 [C].
 
-    Scores inside a cell are exact, so that a true one is found if its cell is probed.
+    A true one is surely found if its cell is probed and it is among the top 10 of the vectors as
+    they are stored.
     """
     top = min(_TOP, len(vectors))
     num_cells = len(cells.centroid)
@@ -69,10 +79,13 @@ def recall_by_probes(vectors: Vectors, cells: Cells, queries: Vectors) -> NDArra
     for begin in range(0, len(queries), _BLOCK):
         part = queries[begin : begin + _BLOCK]
         best = np.argpartition(part @ vectors.T, -top, axis=1)[:, -top:]
+        scores = part @ stored.T
+        least = np.partition(scores, -top, axis=1)[:, -top, None]
+        kept = np.take_along_axis(scores, best, axis=1) >= least
         order = np.argsort(-(part @ cells.centroid.T), axis=1)
         rank = np.argsort(order, axis=1)
         own = np.take_along_axis(rank, cells.slot[best] // cells.capacity, axis=1)
-        found += np.bincount(own.ravel(), minlength=num_cells)
+        found += np.bincount(own[kept], minlength=num_cells)
     return np.cumsum(found) / (len(queries) * top)
 
 

@@ -67,6 +67,7 @@ class InvertedFile(CandidateIndex):
       special: float32 [2, D], item vectors of padding and of an unknown item.
       cells: where the candidates lie.
       probes: cells that are scored, at most C.
+      storage: `float32`, or `bfloat16`, which rounds the vectors; scores are float32 sums.
       recall: share of the exact top 10 that these were measured to hold; NaN where it was not.
     """
 
@@ -77,6 +78,7 @@ class InvertedFile(CandidateIndex):
         special: NDArray[np.float32],
         cells: Cells,
         probes: int,
+        storage: str = "float32",
         recall: float = float("nan"),
     ) -> None:
         super().__init__(item_ids)
@@ -89,7 +91,8 @@ class InvertedFile(CandidateIndex):
         at = np.full(places, self.num_candidates, np.int32)
         at[cells.slot] = np.arange(self.num_candidates)
         shape = (self.num_cells, cells.capacity, vectors.shape[1])
-        self.cells = tf.Variable(stored.reshape(shape), trainable=False, name="cells")
+        kept = tf.cast(stored.reshape(shape), storage)
+        self.cells = tf.Variable(kept, trainable=False, name="cells")
         self.special = tf.Variable(special, trainable=False, name="special")
         self.centroid = tf.Variable(cells.centroid, trainable=False, name="centroid")
         self.slot = tf.Variable(cells.slot, trainable=False, name="slot")
@@ -98,7 +101,8 @@ class InvertedFile(CandidateIndex):
     def describe(self) -> dict[str, str | float]:
         """As `CandidateIndex.describe`."""
         sizes = {"cells": self.num_cells, "capacity": self.capacity, "probes": self.probes}
-        return {"kind": "inverted-file", **sizes, "recall@10": self.recall}
+        measured = {"storage": self.cells.dtype.name, "recall@10": self.recall}
+        return {"kind": "inverted-file", **sizes, **measured}
 
     def item_vectors(self, row: tf.Tensor) -> tf.Tensor:
         """As `CandidateIndex.item_vectors`."""
@@ -142,7 +146,8 @@ class InvertedFile(CandidateIndex):
 
     def _vectors(self, candidate: tf.Tensor) -> tf.Tensor:
         slot = tf.gather(self.slot, candidate)
-        return tf.gather(tf.reshape(self.cells, [-1, self.cells.shape[2]]), slot)
+        vectors = tf.gather(tf.reshape(self.cells, [-1, self.cells.shape[2]]), slot)
+        return tf.cast(vectors, tf.float32)
 
     def _probe(self, query: tf.Tensor, named: Pairs, k: int) -> tuple[tf.Tensor, tf.Tensor]:
         """Scores and candidates, [B, k], of the probed cells and the named pairs."""
@@ -152,7 +157,10 @@ class InvertedFile(CandidateIndex):
         # A request at a time: the cells of many at once would not fit the processor's caches.
         scores = tf.map_fn(
             lambda one: tf.linalg.matvec(
-                tf.reshape(rows_of(self.cells, one[1]), [-1, self.cells.shape[2]]), one[0]
+                tf.reshape(
+                    tf.cast(rows_of(self.cells, one[1]), tf.float32), [-1, self.cells.shape[2]]
+                ),
+                one[0],
             ),
             (query, cell),
             fn_output_signature=tf.TensorSpec([self.probes * self.capacity]),
@@ -204,7 +212,7 @@ class InvertedFile(CandidateIndex):
         row = tf.where(short)
         scores = tf.matmul(
             tf.boolean_mask(query, short),
-            tf.reshape(self.cells, [-1, self.cells.shape[2]]),
+            tf.cast(tf.reshape(self.cells, [-1, self.cells.shape[2]]), tf.float32),
             transpose_b=True,
         )
         mine = tf.gather(short, named.query)
