@@ -2,7 +2,15 @@
 
 import numpy as np
 
-from trecs.features.repeats import find_occurrences, own_entries
+from trecs.features.repeats import (
+    DECAY_DAYS,
+    DECAY_EVENTS,
+    HOUR_DAYS,
+    HOUR_WEIGHTS,
+    NUM_SUMS,
+    find_occurrences,
+    own_entries,
+)
 
 # Two users: a b a a | b a b, at these seconds.
 ITEM = np.array([7, 8, 7, 7, 8, 7, 8], np.int32)
@@ -28,8 +36,28 @@ def test_a_later_event_changes_no_entry_before_it():
     occurrences = find_occurrences(ITEM, TIME_S, START)
     shorter = find_occurrences(ITEM[:6], TIME_S[:6], np.array([0, 4, 6]))
     lo, hi = np.array([0, 4]), np.array([4, 6])
-    for name in ("count", "interval_s"):
+    for name in ("count", "interval_s", "sums"):
         _, event = own_entries(occurrences, lo, hi)
         _, same = own_entries(shorter, lo, hi)
         assert event.tolist() == same.tolist()
         assert getattr(occurrences, name)[event].tolist() == getattr(shorter, name)[same].tolist()
+
+
+def test_sums_are_those_over_all_occurrences_so_far():
+    rng = np.random.default_rng(4)
+    item, time_s = rng.integers(0, 6, 200).astype(np.int32), rng.integers(0, 9_000_000, 200)
+    start = np.array([0, 90, 90, 200])
+    for user in range(3):
+        time_s[start[user] : start[user + 1]].sort()
+    found = find_occurrences(item, time_s, start).sums
+    assert found.shape == (200, NUM_SUMS)
+    for event in range(200):
+        first = 0 if event < 90 else 90
+        same = first + np.flatnonzero(item[first : event + 1] == item[event])
+        days, events = (time_s[event] - time_s[same]) / 86_400, event - same
+        expected = [np.exp(-days / scale).sum() for scale in DECAY_DAYS]
+        expected += [np.exp(-events / scale).sum() for scale in DECAY_EVENTS]
+        for turn in (np.cos, np.sin):
+            for k in range(1, len(HOUR_WEIGHTS)):
+                expected.append((np.exp(-days / HOUR_DAYS) * turn(2 * np.pi * k * days)).sum())
+        np.testing.assert_allclose(found[event], expected, rtol=1e-5, atol=1e-5)

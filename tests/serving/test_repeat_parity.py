@@ -18,6 +18,7 @@ from trecs.data.sequences import build_sequences
 from trecs.evaluation.requests import Requests
 from trecs.features.batches import training_batches
 from trecs.features.spec import FIRST_ITEM_ROW
+from trecs.models.repeats import fading_terms
 from trecs.run import WEIGHTS
 from trecs.training.loss import own_items
 from trecs.training.recipe import make_objective, make_optimizer
@@ -77,7 +78,7 @@ def test_the_export_scores_repeats_and_transitions_as_the_live_model_does(run, t
     ids, found = shop.recommend(live.user_ids, histories, [at_s] * len(histories))
     best, expected = live.best(NUM_ITEMS)
     assert ids == best
-    np.testing.assert_allclose(found, expected, atol=1e-5, rtol=0)
+    np.testing.assert_allclose(found, expected, atol=1e-5, rtol=1e-5)
 
 
 def test_repeats_change_the_scores_of_own_items_alone(run):
@@ -97,7 +98,7 @@ def test_repeats_change_the_scores_of_own_items_alone(run):
 
 
 def test_a_training_batch_sees_the_own_items_that_an_evaluation_at_its_moments_sees(run):
-    """Entry by entry: query, item, count, seconds since, interval, events since."""
+    """Entry by entry: query, item, count, seconds since, interval, sums, events since."""
     events = run.events(run.split.train)
     batches = training_batches(events, strict=True, history_len=6, batch_events=40, seed=0, epoch=0)
     num_entries = 0
@@ -115,6 +116,9 @@ def test_a_training_batch_sees_the_own_items_that_an_evaluation_at_its_moments_s
             assert own.events_since[j] == len(items) - 1 - same[-1]
             interval = (times[same[-1]] - times[same[0]]) / max(len(same) - 1, 1)
             assert own.interval_s[j].numpy() == pytest.approx(interval, rel=1e-6)
+            gap_s, events = times[same[-1]] - times[same], (same[-1] - same).astype(np.int32)
+            sums = tf.reduce_sum(fading_terms(tf.constant(gap_s), tf.constant(events)), axis=0)
+            np.testing.assert_allclose(own.sums[j].numpy(), sums.numpy(), rtol=1e-4, atol=1e-4)
             num_entries += 1
         asked = np.argwhere(batch["weight"] > 0)
         expected = 0

@@ -124,6 +124,7 @@ class ModelScorer:
             events.occurrences.count[event],
             requests.request_time_s[query] - events.time_s[event],
             events.occurrences.interval_s[event],
+            events.occurrences.sums[event],
             (requests.history_hi[query] - 1 - event).astype(np.int32),
         )
         bonus = self._repeat(OwnItems(*map(tf.constant, own)), weight, self._vectors)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from trecs.data.log import EventLog
 from trecs.data.sequences import Sequences
 from trecs.features.items import ItemTable
-from trecs.features.repeats import NEVER, Occurrences, find_occurrences
+from trecs.features.repeats import NEVER, NUM_SUMS, Occurrences, find_occurrences
 from trecs.features.spec import PAD_ROW, UNKNOWN_USER_ROW
 from trecs.features.vocabulary import Vocabulary
 
@@ -288,6 +289,7 @@ def _own_batch(events: EventRows, windows: _Windows) -> dict[str, NDArray[np.gen
         "own_time_s": np.zeros(shape, np.int64),
         "own_count": np.zeros(shape, np.int32),
         "own_interval_s": np.zeros(shape, np.float32),
+        "own_sums": np.zeros((*shape, NUM_SUMS), np.float32),
         "own_from": np.zeros(shape, np.int32),
         "own_until": np.zeros(shape, np.int32),
     }
@@ -298,16 +300,18 @@ def _own_batch(events: EventRows, windows: _Windows) -> dict[str, NDArray[np.gen
     origin = (windows.base + windows.begin - 1)[:, None]
     next_index = events.occurrences.next_index[event]
     until = np.where(next_index < len(events.time_s), next_index - origin, NEVER)
-    columns = {
+    columns: dict[str, NDArray[Any]] = {
         "own_row": events.item_row[event],
         "own_time_s": events.time_s[event],
         "own_count": events.occurrences.count[event],
         "own_interval_s": events.occurrences.interval_s[event],
+        "own_sums": events.occurrences.sums[event],
         "own_from": event - origin,
         "own_until": until,
     }
     for name, values in columns.items():
-        batch[name] = np.where(filled, np.asarray(values), 0).astype(batch[name].dtype)
+        kept = filled.reshape(*shape, *[1] * (values.ndim - 2))
+        batch[name] = np.where(kept, values, 0).astype(batch[name].dtype)
     return batch
 
 

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 NEVER = np.iinfo(np.int32).max
 """Where an event's item does not come again."""
+
+DECAY_DAYS = (14.0, 60.0, 365.0)
+"""An occurrence so many days before another counts 1/e in its sum."""
+DECAY_EVENTS = (50.0, 400.0)
+"""Likewise, so many of the user's events before it."""
+HOUR_DAYS = 60.0
+"""Decay of the sums that know the time of the day."""
+HOUR_WEIGHTS = (70 / 256, 112 / 256, 56 / 256, 16 / 256, 2 / 256)
+"""cos^8(x / 2), the nearness of two times of the day x apart, as a sum of cos(k x), k = 0 to 4."""
+NUM_SUMS = len(DECAY_DAYS) + len(DECAY_EVENTS) + 2 * (len(HOUR_WEIGHTS) - 1)
+
+_DAY_S = 86_400
 
 
 @dataclass(frozen=True)
@@ -19,11 +32,15 @@ class Occurrences:
       count: int32 [E], the how-manieth occurrence it is, from 1.
       next_index: int64 [E], the event of the next occurrence; E where there is none.
       interval_s: float32 [E], mean seconds between the occurrences so far; 0 at the first.
+      sums: float32 [E, NUM_SUMS], the occurrences so far, each fading with its distance d from this
+        one: exp(-d) by `DECAY_DAYS` and by `DECAY_EVENTS`; then, for k = 1 to 4, exp(-d) by
+        `HOUR_DAYS` times cos(k x), and then times sin(k x), x being d as an angle of the day.
     """
 
     count: NDArray[np.int32]
     next_index: NDArray[np.int64]
     interval_s: NDArray[np.float32]
+    sums: NDArray[np.float32]
 
 
 def find_occurrences(
@@ -52,7 +69,38 @@ def find_occurrences(
     next_index[order[:-1][goes_on]] = order[1:][goes_on]
     interval_s = np.empty(size, np.float32)
     interval_s[order] = (time_s[order] - time_s[order[first]]) / np.maximum(place - first, 1)
-    return Occurrences(count, next_index, interval_s)
+    sums = np.empty((size, NUM_SUMS), np.float32)
+    sums[order] = _fading_sums(time_s[order], order, place - first)
+    return Occurrences(count, next_index, interval_s, sums)
+
+
+def _fading_sums(
+    time_s: NDArray[np.int64], event: NDArray[np.int64], before: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """`Occurrences.sums` of occurrences that lie by user and item, in their order.
+
+    Args:
+      time_s, event: int64 [E], when each is, and the how-manieth event it is.
+      before: int64 [E], occurrences of the same user and item before it.
+    """
+    # Where another item begins, the distance to the one before means nothing, and is not used.
+    gap_s = np.maximum(np.diff(time_s, prepend=0), 0)
+    days, events = gap_s / _DAY_S, np.maximum(np.diff(event, prepend=0), 0)
+    turn = 2j * np.pi * (gap_s % _DAY_S) / _DAY_S
+    # One column a sum; of those with the time of the day, the complex exp(i k x).
+    fade = [np.exp(-days / scale) for scale in DECAY_DAYS]
+    fade += [np.exp(-events / scale) for scale in DECAY_EVENTS]
+    fade += [np.exp(k * turn - days / HOUR_DAYS) for k in range(1, len(HOUR_WEIGHTS))]
+    step = np.stack(fade, axis=1)
+    total = np.ones_like(step)
+    # All second occurrences from the first, all third from the second, and so on.
+    by_number = np.argsort(before, kind="stable")
+    ends = np.cumsum(np.bincount(before)) if len(before) else np.zeros(1, np.int64)
+    for begin, end in pairwise(ends):
+        at = by_number[begin:end]
+        total[at] += step[at] * total[at - 1]
+    plain, hours = np.split(total, [len(DECAY_DAYS) + len(DECAY_EVENTS)], axis=1)
+    return np.concatenate([plain.real, hours.real, hours.imag], axis=1).astype(np.float32)
 
 
 def own_entries(

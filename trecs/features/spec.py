@@ -52,6 +52,7 @@ OWN_FEATURES = (
     Feature("own_time_s", "int64", ("batch", "own"), "when the item was had"),
     Feature("own_count", "int32", ("batch", "own"), "how often by then, from 1; 0 is padding"),
     Feature("own_interval_s", "float32", ("batch", "own"), "mean seconds between these times"),
+    Feature("own_sums", "float32", ("batch", "own", "sum"), "`Occurrences.sums` by then"),
     Feature("own_from", "int32", ("batch", "own"), "first position that has read the event"),
     Feature("own_until", "int32", ("batch", "own"), "first that has read the item once more"),
 )

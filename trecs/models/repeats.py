@@ -8,10 +8,20 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from trecs.features.repeats import (
+    DECAY_DAYS,
+    DECAY_EVENTS,
+    HOUR_DAYS,
+    HOUR_WEIGHTS,
+    NUM_SUMS,
+)
 from trecs.features.spec import SECONDS_PER_DAY
 
-NUM_REPEAT_FEATURES = 9
+NUM_REPEAT_FEATURES = 15
 _LOG_CLIP = 4.0
+_LEAST = 0.01
+# The plain sum that fades as those with the time of the day do.
+_HOUR_SUM = DECAY_DAYS.index(HOUR_DAYS)
 
 
 class OwnItems(NamedTuple):
@@ -23,6 +33,7 @@ class OwnItems(NamedTuple):
       count: int32, how often the user has had the item, from 1.
       since_s: int64, seconds from the newest of these times to the request.
       interval_s: float32, mean seconds between these times; 0 for a count of 1.
+      sums: float32 [n, NUM_SUMS], `trecs.features.repeats.Occurrences.sums` of the newest.
       events_since: int32, the user's events after the newest of these times.
     """
 
@@ -31,22 +42,36 @@ class OwnItems(NamedTuple):
     count: tf.Tensor
     since_s: tf.Tensor
     interval_s: tf.Tensor
+    sums: tf.Tensor
     events_since: tf.Tensor
 
 
 def own_items_spec() -> OwnItems:
     """Types of the entries, any number of them."""
-    kinds = (tf.int32, tf.int32, tf.int32, tf.int64, tf.float32, tf.int32)
-    return OwnItems(*(tf.TensorSpec([None], kind) for kind in kinds))
+
+    def many(kind: tf.DType, *shape: int) -> tf.TensorSpec:
+        return tf.TensorSpec([None, *shape], kind)
+
+    return OwnItems(
+        query=many(tf.int32),
+        row=many(tf.int32),
+        count=many(tf.int32),
+        since_s=many(tf.int64),
+        interval_s=many(tf.float32),
+        sums=many(tf.float32, NUM_SUMS),
+        events_since=many(tf.int32),
+    )
 
 
 def repeat_features(own: OwnItems) -> tf.Tensor:
-    """What is known of a repeat, float32 [n, 9].
+    """What is known of a repeat, float32 [n, 15].
 
     Columns: 1; log(1 + count); log(1 + days since); log(1 + events since); whether the count is 1;
     how far the item is due, log(days since + 1/2) - log(interval in days + 1/2), and its size (0
     for a count of 1); the time of the day's nearness to that of the last time, from -1 to 1;
-    exp(-days since).
+    exp(-days since). Then logarithms of 1/100 and the number of occurrences, each fading with its
+    age at the request: in 14, 60 and 365 days, in 50 and 400 events, and in 60 days times the
+    nearness of its time of the day to the request's.
     """
     day = float(SECONDS_PER_DAY)
     days = tf.cast(tf.maximum(own.since_s, 0), tf.float32) / day
@@ -64,8 +89,45 @@ def repeat_features(own: OwnItems) -> tf.Tensor:
         tf.abs(due),
         tf.cos(2 * math.pi * turn),
         tf.exp(-days),
+        *(tf.math.log(_LEAST + tf.maximum(faded, 0)) for faded in _faded(own, days, turn)),
     ]
     return tf.stack(columns, axis=-1)
+
+
+def fading_terms(gap_s: tf.Tensor, events: tf.Tensor) -> tf.Tensor:
+    """What occurrences add to the sums of the newest one of their item, float32 [n, NUM_SUMS].
+
+    Args:
+      gap_s: int64 [n], seconds from each to the newest.
+      events: int32 [n], the user's events from each to the newest.
+    """
+    day = float(SECONDS_PER_DAY)
+    days, distance = tf.cast(gap_s, tf.float32) / day, tf.cast(events, tf.float32)
+    turn = tf.cast(tf.math.floormod(gap_s, SECONDS_PER_DAY), tf.float32) / day
+    angles = [2 * math.pi * k * turn for k in range(1, len(HOUR_WEIGHTS))]
+    fade = tf.exp(-days / HOUR_DAYS)
+    columns = [tf.exp(-days / scale) for scale in DECAY_DAYS]
+    columns += [tf.exp(-distance / scale) for scale in DECAY_EVENTS]
+    columns += [fade * tf.cos(angle) for angle in angles]
+    columns += [fade * tf.sin(angle) for angle in angles]
+    return tf.stack(columns, axis=-1)
+
+
+def _faded(own: OwnItems, days: tf.Tensor, turn: tf.Tensor) -> list[tf.Tensor]:
+    """The sums of `own` faded on to the request, each float32 [n]."""
+    num_plain, num_hours = len(DECAY_DAYS) + len(DECAY_EVENTS), len(HOUR_WEIGHTS) - 1
+    sums = tf.unstack(own.sums, num=NUM_SUMS, axis=-1)
+    events = tf.cast(tf.maximum(own.events_since, 0), tf.float32)
+    fade = [tf.exp(-days / scale) for scale in DECAY_DAYS]
+    fade += [tf.exp(-events / scale) for scale in DECAY_EVENTS]
+    found = [total * f for total, f in zip(sums[:num_plain], fade, strict=True)]
+    # cos(k (d + s)) of each occurrence, d before the newest one, s that one's age.
+    total = HOUR_WEIGHTS[0] * sums[_HOUR_SUM]
+    hours = zip(sums[num_plain:-num_hours], sums[-num_hours:], strict=True)
+    for k, (cosine, sine) in enumerate(hours, start=1):
+        angle = 2 * math.pi * k * turn
+        total += HOUR_WEIGHTS[k] * (cosine * tf.cos(angle) - sine * tf.sin(angle))
+    return [*found, total * fade[_HOUR_SUM]]
 
 
 @keras.saving.register_keras_serializable("trecs")
@@ -106,7 +168,7 @@ class RepeatTerm(keras.layers.Layer):
         """Score repeats.
 
         Args:
-          inputs: `features` [n, 9], `weight` [n, 9] of the entries' queries, `vectors` [M, D] of
+          inputs: `features` [n, 15], `weight` [n, 15] of the entries' queries, `vectors` [M, D] of
             items and `item` int32 [n], each entry's place among them.
 
         Returns:

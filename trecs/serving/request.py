@@ -10,7 +10,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from trecs.features.spec import FIRST_ITEM_ROW, PAD_ROW, UNKNOWN_ROW
-from trecs.models.repeats import OwnItems
+from trecs.models.repeats import OwnItems, fading_terms
 
 UNKNOWN_CANDIDATE = UNKNOWN_ROW - FIRST_ITEM_ROW
 """Candidate number of an id that the catalogue does not have."""
@@ -121,6 +121,8 @@ def own_items(
     last_time = tf.math.unsorted_segment_max(event_time, of_event, num_pairs)
     occurrences = tf.math.unsorted_segment_sum(tf.ones_like(of_event), of_event, num_pairs)
     intervals = tf.cast(tf.maximum(occurrences - 1, 1), tf.float32)
+    gap_s = tf.gather(last_time, of_event) - event_time
+    terms = fading_terms(gap_s, tf.gather(last_place, of_event) - event_place)
     query = pair // num_candidates
     return OwnItems(
         query=query,
@@ -128,5 +130,6 @@ def own_items(
         count=occurrences,
         since_s=tf.gather(request_time, query) - last_time,
         interval_s=tf.cast(last_time - first_time, tf.float32) / intervals,
+        sums=tf.math.unsorted_segment_sum(terms, of_event, num_pairs),
         events_since=tf.gather(count, query) - 1 - last_place,
     )

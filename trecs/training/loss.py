@@ -215,6 +215,7 @@ def own_items(batch: dict[str, tf.Tensor]) -> tuple[OwnItems, tf.Tensor]:
         count=entry("own_count"),
         since_s=tf.gather_nd(since_s, place),
         interval_s=entry("own_interval_s"),
+        sums=entry("own_sums"),
         events_since=tf.gather_nd(batch["query_position"], place[:, :2]) - entry("own_from"),
     )
     return own, place
