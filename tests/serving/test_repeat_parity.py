@@ -116,8 +116,8 @@ def test_a_training_batch_sees_the_own_items_that_an_evaluation_at_its_moments_s
             assert own.events_since[j] == len(items) - 1 - same[-1]
             interval = (times[same[-1]] - times[same[0]]) / max(len(same) - 1, 1)
             assert own.interval_s[j].numpy() == pytest.approx(interval, rel=1e-6)
-            gap_s, events = times[same[-1]] - times[same], (same[-1] - same).astype(np.int32)
-            sums = tf.reduce_sum(fading_terms(tf.constant(gap_s), tf.constant(events)), axis=0)
+            gap_s, apart = times[same[-1]] - times[same], (same[-1] - same).astype(np.int32)
+            sums = tf.reduce_sum(fading_terms(tf.constant(gap_s), tf.constant(apart)), axis=0)
             np.testing.assert_allclose(own.sums[j].numpy(), sums.numpy(), rtol=1e-4, atol=1e-4)
             num_entries += 1
         asked = np.argwhere(batch["weight"] > 0)
