@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 import keras
 import tensorflow as tf
 
 from trecs.features.spec import FIRST_ITEM_ROW
+from trecs.features.users import UserTable
 from trecs.models.neighbours import Neighbours, recent_events
 from trecs.models.retrieval import RetrievalModel
 from trecs.serving.additions import Additions, Pairs
@@ -17,30 +18,12 @@ from trecs.serving.index import CandidateIndex
 from trecs.serving.rank import Ranker
 from trecs.serving.request import UNKNOWN_CANDIDATE, own_items, query_batch, sorted_history
 from trecs.serving.score_parts import PARTS, score_parts
-
-
-def request_signature() -> list[tf.TensorSpec]:
-    """Inputs of `recommend` and `encode_query`."""
-    return [
-        tf.TensorSpec([None], tf.string, name="user_id"),
-        tf.TensorSpec([None, None], tf.string, name="history_item_ids"),
-        tf.TensorSpec([None, None], tf.int64, name="history_timestamps"),
-        tf.TensorSpec([None], tf.int64, name="request_time"),
-    ]
-
-
-def filtered_signature() -> list[tf.TensorSpec]:
-    """Inputs of `recommend_filtered`."""
-    return [
-        *request_signature(),
-        tf.TensorSpec([None, None], tf.string, name="excluded_item_ids"),
-        tf.TensorSpec([None, None], tf.string, name="allowed_categories"),
-    ]
-
-
-def explain_signature() -> list[tf.TensorSpec]:
-    """Inputs of `explain`."""
-    return [*request_signature(), tf.TensorSpec([None, None], tf.string, name="item_ids")]
+from trecs.serving.signatures import (
+    explain_signature,
+    filtered_signature,
+    profiled_signature,
+    request_signature,
+)
 
 
 class RecommenderModule(tf.Module):
@@ -51,7 +34,7 @@ class RecommenderModule(tf.Module):
       index: the candidates.
       categories: theirs.
       neighbours: between them.
-      user_ids: known users in the order of their rows, from row 1 on.
+      users: known users; their profiles are those of the model's data.
       history_len: newest positions that the model reads.
       strict: tie rule that the model was trained with.
       exclude_seen: whether `recommend` leaves out the items of the history.
@@ -65,7 +48,7 @@ class RecommenderModule(tf.Module):
         index: CandidateIndex,
         categories: ItemCategories,
         neighbours: Neighbours,
-        user_ids: Sequence[str],
+        users: UserTable,
         *,
         history_len: int,
         strict: bool,
@@ -83,10 +66,14 @@ class RecommenderModule(tf.Module):
         self._neighbour_pairs = model.neighbour_pairs
         self.users = tf.lookup.StaticHashTable(
             tf.lookup.KeyValueTensorInitializer(
-                list(user_ids), tf.range(1, len(user_ids) + 1, dtype=tf.int32)
+                list(users.user_ids), tf.range(1, len(users.user_ids) + 1, dtype=tf.int32)
             ),
             default_value=0,
         )
+        self._num_trained_users = users.num_trained
+        profiles = model.encode_profiles()
+        # D wide, so that the version neither holds nor computes more of a profile than it adds.
+        self.profiles = None if profiles is None else tf.Variable(profiles, trainable=False)
         parts: list[keras.layers.Layer] = [model.timestamp_tower, model.user_tower]
         if model.repeat_term is not None:
             parts.append(model.repeat_term)
@@ -110,9 +97,14 @@ class RecommenderModule(tf.Module):
         explain = tf.function(self.explain, input_signature=explain_signature())
         encode_query = tf.function(self.encode_query, input_signature=query)
         encode_item = tf.function(self.encode_item, input_signature=item)
-        lookups = self.users.lookup, self.index.candidate
-        rank = {} if self.ranker is None else self.ranker.signatures(*lookups, query)
-        return rank | {
+        lookups = self._trained_row, self.index.candidate
+        more = {} if self.ranker is None else self.ranker.signatures(*lookups, query)
+        if self.profiles is not None:
+            profiled = tf.function(
+                self.recommend_with_profile, input_signature=profiled_signature()
+            )
+            more["recommend_with_profile"] = profiled.get_concrete_function()
+        return more | {
             "serving_default": recommend,
             "recommend": recommend,
             "recommend_filtered": filtered.get_concrete_function(),
@@ -143,6 +135,24 @@ class RecommenderModule(tf.Module):
         """
         history = self._history(history_item_ids, history_timestamps, request_time)
         return self._answer(user_id, history, request_time, self._own(history), None)
+
+    def recommend_with_profile(
+        self,
+        user_id: tf.Tensor,
+        history_item_ids: tf.Tensor,
+        history_timestamps: tf.Tensor,
+        request_time: tf.Tensor,
+        profile: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        """As `recommend`, for users whose profile text is new or has changed.
+
+        Args:
+          user_id, history_item_ids, history_timestamps, request_time: as of `recommend`.
+          profile: float32 [B, D], of `encode_user_text`, in place of the known one.
+        """
+        history = self._history(history_item_ids, history_timestamps, request_time)
+        own = self._own(history)
+        return self._answer(user_id, history, request_time, own, None, profile)
 
     def recommend_filtered(
         self,
@@ -230,8 +240,9 @@ class RecommenderModule(tf.Module):
         request_time: tf.Tensor,
         excluded: tf.Tensor,
         allowed: tf.Tensor | None,
+        profile: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
-        query, repeat_weight = self._query(user_id, history, request_time)
+        query, repeat_weight = self._query(user_id, history, request_time, profile)
         candidate, _, count = history
         recent = recent_events(candidate, count)
         additions = Additions(
@@ -251,12 +262,23 @@ class RecommenderModule(tf.Module):
         return sorted_history(self.index.candidate(item_ids), item_ids, timestamps, time, strict)
 
     def _query(
-        self, user_id: tf.Tensor, history: tuple[tf.Tensor, tf.Tensor, tf.Tensor], time: tf.Tensor
+        self,
+        user_id: tf.Tensor,
+        history: tuple[tf.Tensor, tf.Tensor, tf.Tensor],
+        time: tf.Tensor,
+        profile: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Query embeddings [B, D + K + 1] and repeat weights [B, R]."""
         user_row = self.users.lookup(user_id)
         batch = query_batch(user_row, *history, time, self._settings[0])
-        return self._encode(batch, self.index.item_vectors(batch["history_row"]))
+        if profile is None and self.profiles is not None:
+            profile = tf.gather(self.profiles, user_row)
+        return self._encode(batch, self.index.item_vectors(batch["history_row"]), profile)
+
+    def _trained_row(self, user_id: tf.Tensor) -> tf.Tensor:
+        """Rows int32 [B] of users, 0 also for those known by their profile alone."""
+        row = self.users.lookup(user_id)
+        return tf.where(row <= self._num_trained_users, row, 0)
 
     def _own_pairs(
         self,
@@ -276,9 +298,11 @@ class RecommenderModule(tf.Module):
 
 def _query_encoder(
     model: RetrievalModel,
-) -> Callable[[dict[str, tf.Tensor], tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
-    def encode(batch: dict[str, tf.Tensor], history: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        query, weight, repeat_weight = model.encode_queries(batch, history)
+) -> Callable[[dict[str, tf.Tensor], tf.Tensor, tf.Tensor | None], tuple[tf.Tensor, tf.Tensor]]:
+    def encode(
+        batch: dict[str, tf.Tensor], history: tf.Tensor, profile: tf.Tensor | None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        query, weight, repeat_weight = model.encode_queries(batch, history, profile=profile)
         one = tf.ones([tf.shape(query)[0], 1])
         return tf.concat([query[:, 0], weight[:, 0], one], axis=1), repeat_weight[:, 0]
 
