@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ WEIGHTS = "model.weights.h5"
 _TEXT_VECTORS, _TUNED_VECTORS = "text_vectors.npy", "tuned_text_vectors.npy"
 _PROFILES = "profile_vectors.npy"
 _BERT = "bert"
+_NO_PROFILES = np.zeros((0, 0), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +66,7 @@ class Run:
     config: Config
     dataset: Dataset
     text_vectors: NDArray[np.float32]
-    profile_vectors: NDArray[np.float32]
+    profile_vectors: NDArray[np.float32] = field(default_factory=lambda: _NO_PROFILES)
 
     @cached_property
     def split(self) -> Split:
@@ -279,7 +280,7 @@ class Run:
             load_config(values=claim["config"]),
             open_dataset(folder / "data"),
             np.load(folder / _TEXT_VECTORS),
-            np.load(profiles) if profiles.exists() else np.zeros((0, 0), np.float32),
+            np.load(profiles) if profiles.exists() else _NO_PROFILES,
         )
 
 

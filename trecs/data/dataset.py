@@ -93,18 +93,15 @@ def load_dataset(
             row in the users file.
     """
     path, items = _paths(Path(path), items)
-    problems, found = Problems(), None
-    if users is not None:
-        user_column = _shared_column(Path(users), log_columns.get("user_column"))
-        found, user_lines = read_users(
-            users, user_column=user_column, text_columns=user_text_columns
-        )
-    if items is not None and _is_saved(path, items):
+    problems, errors = Problems(), list[str]()
+    user_column = log_columns.get("user_column")
+    found, user_lines = _read_users(users, user_column, user_text_columns, errors)
+    if items is not None and _is_saved(path, items) and not errors:
         dataset = open_dataset(path.parent)
         lines = [dataset.log.summary()]
     else:
         item_settings = {"text_columns": text_columns, "category_columns": category_columns}
-        log, catalogue, lines = _read_both(path, items, log_columns, item_settings)
+        log, catalogue, lines = _read_both(path, items, log_columns, item_settings, errors)
         dataset = align(log, catalogue)
         _check_size(log, problems)
         if catalogue is not None:
@@ -213,14 +210,31 @@ def _is_saved(events: Path, items: Path) -> bool:
     )
 
 
+def _read_users(
+    path: str | Path | None,
+    user_column: str | None,
+    text_columns: Sequence[str] | None,
+    errors: list[str],
+) -> tuple[UserTexts | None, list[str]]:
+    """The users file, if there is one, and lines for the user; an error joins `errors`."""
+    if path is None:
+        return None, []
+    try:
+        column = _shared_column(Path(path), user_column)
+        return read_users(path, user_column=column, text_columns=text_columns)
+    except DataError as error:
+        errors.append(str(error))
+        return None, []
+
+
 def _read_both(
     path: Path,
     items: Path | None,
     log_columns: dict[str, str | None],
     item_settings: dict[str, Sequence[str] | None],
+    errors: list[str],
 ) -> tuple[EventLog, Catalogue | None, list[str]]:
-    """Reads both files, so that one error tells the problems of both."""
-    errors: list[str] = []
+    """Reads both files, so that one error tells the problems of both, and `errors`."""
     lines: list[str] = []
     log = catalogue = None
     try:
