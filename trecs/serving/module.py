@@ -100,9 +100,8 @@ class RecommenderModule(tf.Module):
         lookups = self._trained_row, self.index.candidate
         more = {} if self.ranker is None else self.ranker.signatures(*lookups, query)
         if self.profiles is not None:
-            profiled = tf.function(
-                self.recommend_with_profile, input_signature=profiled_signature()
-            )
+            asked = profiled_signature(self.profiles.shape[1])
+            profiled = tf.function(self.recommend_with_profile, input_signature=asked)
             more["recommend_with_profile"] = profiled.get_concrete_function()
         return more | {
             "serving_default": recommend,

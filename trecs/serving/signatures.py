@@ -24,9 +24,9 @@ def filtered_signature() -> list[tf.TensorSpec]:
     ]
 
 
-def profiled_signature() -> list[tf.TensorSpec]:
-    """Inputs of `recommend_with_profile`."""
-    return [*request_signature(), tf.TensorSpec([None, None], tf.float32, name="profile")]
+def profiled_signature(width: int) -> list[tf.TensorSpec]:
+    """Inputs of `recommend_with_profile`, whose profiles have this width."""
+    return [*request_signature(), tf.TensorSpec([None, width], tf.float32, name="profile")]
 
 
 def explain_signature() -> list[tf.TensorSpec]:
