@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import keras
@@ -15,6 +14,7 @@ from trecs.models.retrieval import RetrievalModel
 from trecs.serving.additions import Additions, Pairs
 from trecs.serving.categories import ItemCategories
 from trecs.serving.index import CandidateIndex
+from trecs.serving.query_encoder import query_encoder
 from trecs.serving.rank import Ranker
 from trecs.serving.request import UNKNOWN_CANDIDATE, own_items, query_batch, sorted_history
 from trecs.serving.score_parts import PARTS, score_parts
@@ -79,8 +79,7 @@ class RecommenderModule(tf.Module):
             parts.append(model.repeat_term)
         self.tower_variables = [w.value for part in parts for w in part.weights]
         self._settings = (history_len, strict, exclude_seen, min(k, index.num_candidates))
-        # A closure, so that the Keras model is no attribute of this module.
-        self._encode = _query_encoder(model)
+        self._encode = query_encoder(model)
         self._score_repeats = None if model.repeat_term is None else model.score_repeats
         # The same by a dictionary, which is how `keras.layers.TFSMLayer` calls: endpoint "call".
         self.call = tf.function(
@@ -293,16 +292,3 @@ class RecommenderModule(tf.Module):
         vectors = self.index.item_vectors(own.row)
         own = own._replace(row=tf.range(tf.size(candidate)))
         return Pairs(own.query, candidate, self._score_repeats(own, repeat_weight, vectors))
-
-
-def _query_encoder(
-    model: RetrievalModel,
-) -> Callable[[dict[str, tf.Tensor], tf.Tensor, tf.Tensor | None], tuple[tf.Tensor, tf.Tensor]]:
-    def encode(
-        batch: dict[str, tf.Tensor], history: tf.Tensor, profile: tf.Tensor | None
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        query, weight, repeat_weight = model.encode_queries(batch, history, profile=profile)
-        one = tf.ones([tf.shape(query)[0], 1])
-        return tf.concat([query[:, 0], weight[:, 0], one], axis=1), repeat_weight[:, 0]
-
-    return encode
