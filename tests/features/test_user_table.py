@@ -21,10 +21,10 @@ def test_trained_users_come_first_then_those_with_a_profile_alone():
 
 
 def test_profiles_are_centred_and_scaled_by_the_trained_users():
-    # Of (1, 2) and (3, 4) the centre is (2, 3), and the length of both beside it the root of 2.
+    # Of (1, 2) and (3, 4) the centre is (2, 3), and every deviation is 1.
     profile = build_user_table(VOCABULARY, USERS, VECTORS).profile
     expected = [[0, 0], [1, 1], [-1, -1], [0, 0], [7, 6]]
-    np.testing.assert_allclose(profile, np.array(expected) / 2**0.5, atol=1e-4)
+    np.testing.assert_allclose(profile, expected, atol=1e-4)
     assert profile.dtype == np.float32
 
 

@@ -63,10 +63,5 @@ def build_user_table(
 def profile_scale(
     vocabulary: Vocabulary, users: UserTexts, vectors: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], float]:
-    """The centre and scale of profile vectors, of the trained users.
-
-    Scaled to a mean square length of 1, not to a mean square of 1 as items' texts are: a profile is
-    as good as an id, and in steps as large as the wider vector's it would be learnt by heart.
-    """
-    centre, scale = text_scale(vectors[np.isin(users.user_ids, vocabulary.user_ids)])
-    return centre, scale * vectors.shape[1] ** 0.5
+    """The centre and scale of profile vectors, of the trained users; see `text_scale`."""
+    return text_scale(vectors[np.isin(users.user_ids, vocabulary.user_ids)])
