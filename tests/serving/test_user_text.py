@@ -12,7 +12,8 @@ import pytest
 import tensorflow as tf
 from hugging_face_folder import write_folder
 from live_model import ask_live
-from serving_shop import Shop, request
+from serving_shop import Shop
+from serving_shop import request as ask_for
 from shop_world import DAYS, NUM_ITEMS, NUM_USERS, SETTINGS, START_S, shop_events
 
 import trecs
@@ -39,8 +40,11 @@ class ProfiledShop:
     folder: Path
 
 
-@pytest.fixture(scope="module")
-def profiled(tmp_path_factory: pytest.TempPathFactory) -> ProfiledShop:
+@pytest.fixture(scope="module", params=["frozen", pytest.param("lora", marks=pytest.mark.slow)])
+def profiled(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> ProfiledShop:
+    """The items' BERT is tuned or not; the users' stays frozen."""
     folder = tmp_path_factory.mktemp("users")
     write_folder(folder / "bert")
     late = pd.DataFrame({"item_id": ["i1", "i2", "i3"], "rating": 3.0})
@@ -55,10 +59,7 @@ def profiled(tmp_path_factory: pytest.TempPathFactory) -> ProfiledShop:
     texts = ["", *(f"a {WORDS[n % 8]} {WORDS[n % 5]}" for n in range(len(ids) - 1))]
     users = pd.DataFrame({"user_id": ids, "profile": texts})
     users.to_csv(folder / "users.csv", index=False)
-    command = ["train", str(folder / "events.csv"), "--items", str(folder / "items.csv")]
-    settings = [text for text in SETTINGS if not text.startswith("text.")]
-    for setting in [*settings, f"text.preset={folder / 'bert'}", "rating.epochs=1"]:
-        command += ["--set", setting]
+    command = train_command(folder, request.param)
     command += ["--users", str(folder / "users.csv"), "--out", str(folder / "run")]
     assert main(command) == 0
     export = ["export", str(folder / "run"), "--to", str(folder / "model"), "-k", "20"]
@@ -68,6 +69,16 @@ def profiled(tmp_path_factory: pytest.TempPathFactory) -> ProfiledShop:
     shop = Shop(Run.open(folder / "run"), version, tf.saved_model.load(str(version)), recommender)
     encode = tf.saved_model.load(str(folder / "text" / "1")).signatures["encode_user_text"]
     return ProfiledShop(shop, encode, folder)
+
+
+def train_command(folder: Path, tuning: str) -> list[str]:
+    """Without the users and the run's folder."""
+    command = ["train", str(folder / "events.csv"), "--items", str(folder / "items.csv")]
+    settings = [text for text in SETTINGS if not text.startswith("text.")]
+    text = [f"text.preset={folder / 'bert'}", f"text.tuning={tuning}", "text.learning_rate=0.001"]
+    for setting in [*settings, *text, "rating.epochs=1"]:
+        command += ["--set", setting]
+    return command
 
 
 def query(shop: Shop, user_ids: list[str]) -> np.ndarray:
@@ -130,7 +141,7 @@ def test_users_without_a_text_and_unknown_ones_have_no_profile(profiled: Profile
     assert np.delete(users.profile, without, axis=0).any(axis=1).all()
     assert shop.recommender.metadata["users_with_profile"] == NUM_USERS
     zeros = {"profile": tf.zeros([2, 8])}
-    inputs = request(["x", "u1"], [shop.history("u3")] * 2, [FUTURE_S] * 2)
+    inputs = ask_for(["x", "u1"], [shop.history("u3")] * 2, [FUTURE_S] * 2)
     given = shop.loaded.signatures["recommend_with_profile"](**inputs, **zeros)
     plain = shop.loaded.signatures["recommend"](**inputs)
     np.testing.assert_allclose(given["scores"], plain["scores"], atol=1e-5)
@@ -144,8 +155,8 @@ def test_a_user_to_come_is_served_by_its_text(profiled: ProfiledShop) -> None:
     profile = profiled.encode(text=tf.constant(texts[-1:].tolist()))["embedding"]
     asked = [shop.history("u3")], [FUTURE_S]
     ask = shop.loaded.signatures["recommend_with_profile"]
-    given = ask(**request(["x"], *asked), profile=profile)
-    by_id = shop.loaded.signatures["recommend"](**request(["to come"], *asked))
+    given = ask(**ask_for(["x"], *asked), profile=profile)
+    by_id = shop.loaded.signatures["recommend"](**ask_for(["to come"], *asked))
     np.testing.assert_array_equal(given["item_ids"], by_id["item_ids"])
     np.testing.assert_allclose(given["scores"], by_id["scores"], atol=1e-4)
 
@@ -175,7 +186,7 @@ def test_a_refreshed_version_keeps_the_profiles(profiled: ProfiledShop) -> None:
 
 
 def test_ratings_take_a_user_known_by_its_text_alone_for_a_new_one(profiled: ProfiledShop) -> None:
-    inputs = request(["to come", "x"], [profiled.shop.history("u3")] * 2, [FUTURE_S] * 2)
+    inputs = ask_for(["to come", "x"], [profiled.shop.history("u3")] * 2, [FUTURE_S] * 2)
     candidates = tf.constant([["i1", "i5"]] * 2)
     rank = profiled.shop.loaded.signatures["rank"]
     found = rank(**inputs, candidate_item_ids=candidates)["predictions"].numpy()
@@ -186,11 +197,7 @@ def test_the_same_run_with_other_texts_is_refused(profiled: ProfiledShop, capsys
     users = pd.read_csv(profiled.folder / "users.csv")
     users.loc[3, "profile"] = "someone else"
     users.to_csv(profiled.folder / "other.csv", index=False)
-    run = profiled.folder / "run"
-    command = ["train", str(profiled.folder / "events.csv"), "--out", str(run)]
-    command += ["--items", str(profiled.folder / "items.csv")]
-    for setting in [s for s in SETTINGS if not s.startswith("text.")]:
-        command += ["--set", setting]
-    command += ["--set", f"text.preset={profiled.folder / 'bert'}", "--set", "rating.epochs=1"]
+    command = train_command(profiled.folder, profiled.shop.run.config.text.tuning)
+    command += ["--out", str(profiled.shop.run.directory)]
     assert main([*command, "--users", str(profiled.folder / "other.csv")]) == 2
     assert "the data are not the same" in capsys.readouterr().err
