@@ -24,6 +24,8 @@ from trecs.evaluation.protocol import make_requests
 from trecs.features.users import profile_scale
 from trecs.run import Run
 from trecs.serving.refresh_state import load_state
+from trecs.serving.server_inputs import check_shape
+from trecs.serving.server_settings import RequestError, ServerSettings
 from trecs.text.bert import encode_texts, load_bert
 
 WORDS = ("matrix", "toy", "story", "amelie", "cafe", "红", "楼", "梦")
@@ -183,6 +185,16 @@ def test_a_refreshed_version_keeps_the_profiles(profiled: ProfiledShop) -> None:
     users, run_users = load_state(version).users, profiled.shop.run.users
     assert users.user_ids == run_users.user_ids
     np.testing.assert_array_equal(users.profile, run_users.profile)
+
+
+def test_a_server_refuses_a_profile_of_another_width(profiled: ProfiledShop) -> None:
+    signature = profiled.shop.loaded.signatures["recommend_with_profile"]
+    (spec,) = (
+        spec for spec in signature.structured_input_signature[1].values() if spec.name == "profile"
+    )
+    check_shape("profile", (3, 8), spec, ServerSettings())
+    with pytest.raises(RequestError, match=r"a row of profile needs the shape \[8\], got \[2\]"):
+        check_shape("profile", (3, 2), spec, ServerSettings())
 
 
 def test_ratings_take_a_user_known_by_its_text_alone_for_a_new_one(profiled: ProfiledShop) -> None:
