@@ -10,8 +10,8 @@ STAMP := $(VENV)/.installed
 SEED_PYTHON := $(shell command -v python3.11 || command -v python3)
 SOURCES := trecs tests benchmarks
 
-# Processes of `make test`; each loads TensorFlow (about 1 GiB).
-TEST_JOBS ?= 0
+# Processes of `make test`; each loads TensorFlow (about 1 GiB). 0 is this one alone.
+TEST_JOBS ?= 2
 DEMO_DATA ?= movielens-100k
 DEMO_RUN ?= runs/demo
 DEMO_MODEL ?= saved_models/movielens-100k
@@ -58,7 +58,7 @@ demo: $(STAMP)  ## fetch MovieLens-100K, train, evaluate, export, recommend for 
 
 .PHONY: test
 test: $(STAMP)  ## run the tests, all but the slow ones
-	$(BIN)/python -m pytest -n $(TEST_JOBS) -m "not slow"
+	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile -m "not slow"
 
 .PHONY: test-slow
 test-slow: $(STAMP)  ## run the slow tests, some of which use the network
@@ -91,6 +91,11 @@ parity: $(STAMP)  ## hold 1,000 answers over REST, gRPC and the C API to the liv
 .PHONY: quality
 quality: $(STAMP)  ## train three seeds on both splits of MovieLens-100K and print the table
 	$(BIN)/python benchmarks/quality.py
+
+.PHONY: quality-time
+quality-time: $(STAMP)  ## train RecTools' SASRec, then trecs, and draw quality against time
+	benchmarks/peers/run movielens-100k temporal 0 rectools/SASRec
+	$(BIN)/python benchmarks/quality_time.py
 
 .PHONY: ablations
 ablations: $(STAMP)  ## each part of the model off, three seeds, MovieLens-100K (an hour)

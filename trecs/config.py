@@ -64,6 +64,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "data.timestamp_unit": ("", "s", "ms", "us", "ns"),
     "split.kind": ("temporal", "leave-last-out", "rolling-origin"),
     "split.ties": ("auto", "strict", "order"),
+    "split.refit": ("none", "validation", "all"),
     "text.tuning": ("frozen", "lora", "last-n", "full"),
     "model.loss": ("auto", "full", "sampled"),
     "training.strategy": ("auto", "mirrored", "one-device", "multi-worker"),

@@ -45,8 +45,7 @@ from trecs.training.trainer import read_curve
 
 WEIGHTS = "model.weights.h5"
 _TEXT_VECTORS, _TUNED_VECTORS = "text_vectors.npy", "tuned_text_vectors.npy"
-_PROFILES = "profile_vectors.npy"
-_BERT = "bert"
+_PROFILES, _BERT = "profile_vectors.npy", "bert"
 _NO_PROFILES = np.zeros((0, 0), np.float32)
 
 
@@ -132,7 +131,7 @@ class Run:
 
     @property
     def learning_curve(self) -> list[dict[str, float]]:
-        """A row an epoch: epoch, loss, val_ndcg@10, train_seconds."""
+        """A row an epoch: epoch, loss, val_ndcg@10 (not in a refit), train_seconds."""
         return read_curve(self.directory / "history.csv")
 
     def events(self, positions: NDArray[np.int64] | None = None) -> EventRows:

@@ -44,6 +44,8 @@ class SplitConfig:
     """Splits (rolling-origin only)."""
     origin: int = 1
     """Which of them, from 1 (rolling-origin only)."""
+    refit: str = "none"
+    """Which held-out events train too, `none`, `validation` or `all`; `trecs refit` sets it."""
     ties: str = "auto"
     """May a target see the user's other events of the same second that come before it in the file?
     `strict`: no. `order`: yes. `auto`: strict for temporal, order for leave-last-out, where the

@@ -137,6 +137,7 @@ def fit(peer: Peer, exchange: Exchange, limit_s: int) -> dict[str, Any]:
     Where not even one epoch was done, the weights stay as the limit found them.
     """
     curve: list[float] = []
+    spent_s: list[float] = []
     best, weights, status = 0, None, "finished"
     clock = {"train_s": 0.0, "validate_s": 0.0}
     began = time.monotonic()
@@ -147,6 +148,7 @@ def fit(peer: Peer, exchange: Exchange, limit_s: int) -> dict[str, Any]:
                 peer.train_epoch()
                 trained = time.monotonic()
                 clock["train_s"] += trained - before
+                spent_s.append(clock["train_s"])
                 curve.append(validation_ndcg(peer, exchange))
                 clock["validate_s"] += time.monotonic() - trained
                 if curve[-1] > max(curve[:-1], default=-1.0):
@@ -163,6 +165,7 @@ def fit(peer: Peer, exchange: Exchange, limit_s: int) -> dict[str, Any]:
         "best_epoch": best,
         "validation_ndcg@10": curve[best - 1] if best else None,
         "curve": curve,
+        "curve_train_s": spent_s[: len(curve)],
         **clock,
     }
 

@@ -70,7 +70,7 @@ def test_every_script_has_its_characters_in_the_vocabulary(whole):
     assert len(np.unique(encode_texts(bert, TEXTS, 12).round(4), axis=0)) == len(set(TEXTS))
 
 
-@pytest.mark.parametrize("killed_after", [2, 7])
+@pytest.mark.parametrize("killed_after", [pytest.param(2, marks=pytest.mark.slow), 7])
 def test_a_resumed_pretraining_equals_an_uninterrupted_one(
     killed_after, whole, texts, tmp_path, monkeypatch
 ):

@@ -11,7 +11,12 @@ SCRIPT = Path(__file__).with_name("replica_step.py")
 
 
 @pytest.mark.parametrize(
-    ("loss", "precision"), [("full", "float32"), ("full", "bfloat16"), ("sampled", "bfloat16")]
+    ("loss", "precision"),
+    [
+        ("full", "float32"),
+        pytest.param("full", "bfloat16", marks=pytest.mark.slow),
+        ("sampled", "bfloat16"),
+    ],
 )
 def test_two_replicas_take_the_same_step_as_one(loss, precision):
     done = subprocess.run(

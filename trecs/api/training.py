@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -12,14 +13,21 @@ import tensorflow as tf
 from trecs.api.rating import train_rating_head
 from trecs.config import Config
 from trecs.data.dataset import Dataset
+from trecs.errors import ConfigError, UsageError
 from trecs.evaluation.metrics import ndcg
 from trecs.evaluation.protocol import evaluate as run_protocol
 from trecs.models.retrieval import RetrievalModel
 from trecs.run import Run
-from trecs.training.choices import choose_neighbour_weights, raise_new_items, write_choices
+from trecs.training.choices import (
+    CHOICES,
+    apply_choices,
+    choose_neighbour_weights,
+    raise_new_items,
+    write_choices,
+)
 from trecs.training.recipe import make_objective, make_optimizer, max_epochs
 from trecs.training.strategy import make_strategy, worker_folder
-from trecs.training.trainer import BatchPlan, StoppingRule, fit
+from trecs.training.trainer import VALIDATION_METRIC, BatchPlan, StoppingRule, fit
 from trecs.training.wandb_logger import WandbLogger
 
 _VALIDATION_SEED = 0
@@ -46,23 +54,80 @@ def train(
       ConfigError, UsageError: as `trecs.run.Run.create`.
     """
     config = config or Config()
+    if config.split.refit != "none":
+        raise ConfigError(
+            f"split.refit = {config.split.refit!r} needs a run whose validation chose the epoch and"
+            " the weights: train with 'none', then call `trecs refit RUN`"
+        )
+    return _run(config, dataset, Path(out), None, callbacks, verbose)
+
+
+def refit(
+    run: Run,
+    out: str | Path,
+    *,
+    keep_test: bool = False,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    verbose: int = 1,
+) -> Run:
+    """Train anew on the held-out events too: the last step before a deployment.
+
+    As many epochs as the validation of `run` found best, under the same schedule, with the
+    neighbour weights and the raise of new items that it chose. Nothing is chosen again, so the
+    figures of `run` stand for the recipe, not for these weights.
+
+    Args:
+      run: a finished run.
+      out: folder of the new run.
+      keep_test: leave the test events out, so that the new run can be measured on them.
+      callbacks, verbose: as in `train`.
+
+    Raises:
+      UsageError: the run is not finished or is a refit itself; else as `trecs.run.Run.create`.
+    """
+    if not run.is_trained or run.config.split.refit != "none":
+        raise UsageError(
+            f"expected a finished run that has held events out, got {run.directory},"
+            f" {'a refit' if run.is_trained else 'which has not finished training'}"
+        )
+    config = replace(
+        run.config,
+        split=replace(run.config.split, refit="validation" if keep_test else "all"),
+        # What the data said then, so that more events cannot turn it round.
+        evaluation=replace(run.config.evaluation, seen_filter="on" if run.exclude_seen else "off"),
+    )
+    return _run(config, run.dataset, Path(out), run, callbacks, verbose)
+
+
+def _run(
+    config: Config,
+    dataset: Dataset,
+    out: Path,
+    chosen_by: Run | None,
+    callbacks: Sequence[keras.callbacks.Callback],
+    verbose: int,
+) -> Run:
     # First of all: a multi-worker strategy must be made before TensorFlow computes anything.
     strategy = make_strategy(config.training.strategy)
-    run = Run.create(worker_folder(Path(out), strategy), config, dataset)
+    run = Run.create(worker_folder(out, strategy), config, dataset)
     # An interrupted phase of ratings may still be missing.
     if not run.is_trained:
-        _train_retrieval(run, strategy, callbacks, verbose)
+        _train_retrieval(run, chosen_by, strategy, callbacks, verbose)
     train_rating_head(run, verbose)
     return run
 
 
 def _train_retrieval(
     run: Run,
+    chosen_by: Run | None,
     strategy: tf.distribute.Strategy,
     callbacks: Sequence[keras.callbacks.Callback],
     verbose: int,
 ) -> None:
-    """Train the retrieval model, let validation choose its last few numbers, and keep it."""
+    """Train the retrieval model and keep it.
+
+    Its own validation chooses the epoch and the last few numbers, or that of another run did.
+    """
     settings = run.config.training
     keras.utils.set_random_seed(settings.seed)
     # A resumed run must end with the weights of an uninterrupted one. Costs nothing measurable
@@ -77,7 +142,11 @@ def _train_retrieval(
         seed=settings.seed,
         num_replicas=strategy.num_replicas_in_sync,
     )
-    epochs = max_epochs(run.config, len(run.split.train))
+    epochs = max_epochs(run.config, len((chosen_by or run).split.train))
+    rule = StoppingRule(epochs, settings.patience)
+    if chosen_by is not None:
+        best = max(chosen_by.learning_curve, key=lambda row: row[VALIDATION_METRIC])
+        rule = StoppingRule(int(best["epoch"]), settings.patience)
     with strategy.scope():
         model = run.untrained_model()
         encoder = model.text_encoder
@@ -95,18 +164,22 @@ def _train_retrieval(
         fit(
             model,
             plan,
-            StoppingRule(epochs, settings.patience),
-            validate_epoch,
+            rule,
+            None if chosen_by else validate_epoch,
             run.directory,
             checkpoint_steps=settings.checkpoint_steps,
             callbacks=[*loggers, *callbacks],
             verbose=verbose,
         )
-        choose_neighbour_weights(model, validate)
         raised_by = 0.0
-        if run.items.num_candidates > run.items.num_trained:
-            raised_by = raise_new_items(model, validate, run.config.model.new_item_cost)
-        write_choices(model, raised_by, run.directory / "choices.json")
+        if chosen_by is not None:
+            model.refresh_texts()
+            raised_by = apply_choices(model, chosen_by.directory / CHOICES)
+        else:
+            choose_neighbour_weights(model, validate)
+            if run.items.num_candidates > run.items.num_trained:
+                raised_by = raise_new_items(model, validate, run.config.model.new_item_cost)
+        write_choices(model, raised_by, run.directory / CHOICES)
     for logger in loggers:
         if isinstance(logger, WandbLogger):
             logger.close()

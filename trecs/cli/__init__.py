@@ -73,6 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     command("pretrain", _add_pretrain_options, pretrain_command.run, text)
     text = "train a model; continues an interrupted run"
     command("train", training.add_train_options, training.run_train, text)
+    text = "train anew on the held-out events too, as a run's validation chose: for deployment"
+    command("refit", training.add_refit_options, training.run_refit, text)
     text = "measure a run on its test targets, beside baselines"
     command("evaluate", evaluation.add_evaluate_options, evaluation.run_evaluate, text)
     text = "measure runs and write a report: HTML, Markdown, JSON"

@@ -6,12 +6,18 @@ from trecs.config import Config
 from trecs.data.cross_validation import rolling_origins
 from trecs.data.log import EventLog
 from trecs.data.sequences import Ties
-from trecs.data.splits import Split, leave_last_out, temporal
+from trecs.data.splits import Split, leave_last_out, temporal, train_on_held_out
+from trecs.settings import SplitConfig
 
 
 def make_split(config: Config, log: EventLog) -> Split:
     """The split of a configuration."""
-    settings = config.split
+    split = _held_out_split(config.split, log)
+    refit = config.split.refit
+    return split if refit == "none" else train_on_held_out(split, test=refit == "all")
+
+
+def _held_out_split(settings: SplitConfig, log: EventLog) -> Split:
     ties: Ties
     if settings.kind == "leave-last-out":
         ties = "strict" if settings.ties == "strict" else "order"

@@ -7,7 +7,7 @@ answered by `trecs.data.sequences.history_bounds` under the split's tie rule.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -133,6 +133,23 @@ def leave_last_out(log: EventLog, ties: Ties = "order") -> Split:
         test=test,
         train_end_s=None,
         validation_end_s=None,
+    )
+
+
+def train_on_held_out(split: Split, test: bool) -> Split:
+    """The validation events train too, and the test events where asked for; none choose any more.
+
+    For the last training before a model is deployed: what was held out is what is newest.
+    """
+    parts = [split.train, split.validation, *([split.test] if test else [])]
+    nothing = np.zeros(0, np.int64)
+    return replace(
+        split,
+        train=np.sort(np.concatenate(parts)),
+        validation=nothing,
+        test=nothing if test else split.test,
+        train_end_s=None if test else split.validation_end_s,
+        validation_end_s=None if test else split.validation_end_s,
     )
 
 

@@ -156,7 +156,8 @@ def _targets(
     if not events.size:
         raise DataError(
             f"evaluation needs targets, but the split {split.name!r} has no "
-            f"{targets if isinstance(targets, str) else 'given'} targets: is the log too short?"
+            f"{targets if isinstance(targets, str) else 'given'} targets: is the "
+            "log too short, or did a refit train on them (`trecs refit --keep-test` does not)?"
         )
     return events
 

@@ -48,7 +48,9 @@ def _runs_table(runs: Sequence[RunResult]) -> Table:
     )
     rows = []
     for run in runs:
-        best = max((row["val_ndcg@10"] for row in run.learning_curve), default=None)
+        best = max(
+            (row["val_ndcg@10"] for row in run.learning_curve if "val_ndcg@10" in row), default=None
+        )
         settings = (str(run.config[section][key]) for section, key in _SHOWN_SETTINGS)
         shown = "-" if best is None else f"{best:.4f}"
         rows.append((run.name, run.data, *settings, str(len(run.learning_curve)), shown))
@@ -67,7 +69,7 @@ def _learning_curves(runs: Sequence[RunResult]) -> list[Block]:
                 [row[column] for row in run.learning_curve],
             )
             for run in runs
-            if run.learning_curve
+            if run.learning_curve and column in run.learning_curve[0]
         }
         if curves:
             blocks.append(lines(name, caption, curves, "epoch", column))

@@ -25,7 +25,7 @@ class RunResult:
         name: how the report calls it.
         data: name of its data, a key of `Results.audits`.
         evaluation: what `trecs.evaluation.report.to_json` gave.
-        learning_curve: a row an epoch: epoch, loss, val_ndcg@10, train_seconds.
+        learning_curve: a row an epoch: epoch, loss, val_ndcg@10 (not in a refit), train_seconds.
         config: its settings, by section and key.
         of_model: the ranks of its targets, for paired tests; not in the JSON.
     """

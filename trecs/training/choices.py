@@ -7,9 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trecs.features.items import NEW_ID
 from trecs.models.retrieval import RetrievalModel
+
+CHOICES = "choices.json"
+"""The file, in the folder of a run, that `write_choices` writes."""
 
 _TRANSITION_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
 _EASE_WEIGHTS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
@@ -46,16 +50,35 @@ def raise_new_items(model: RetrievalModel, validate: Callable[[], float], cost: 
     bias = model.item_tower.id_bias.embeddings
     before = bias.numpy()
     least = (1 - cost) * validate()
-    best, found = before, 0.0
+    found = 0.0
     for raised_by in _RAISES:
-        raised = before.copy()
-        raised[NEW_ID] += raised_by
-        bias.assign(raised)
+        bias.assign(_raised(before, raised_by))
         if validate() < least:
             break
-        best, found = raised, raised_by
-    bias.assign(best)
+        found = raised_by
+    bias.assign(_raised(before, found))
     return found
+
+
+def _raised(bias: NDArray[np.float32], raised_by: float) -> NDArray[np.float32]:
+    raised = bias.copy()
+    raised[NEW_ID] += raised_by
+    return raised
+
+
+def apply_choices(model: RetrievalModel, path: Path) -> float:
+    """Give a model what was chosen for another of its kind; returns how far new items were raised.
+
+    Args:
+      model: trained, its new items not raised yet.
+      path: what `write_choices` wrote.
+    """
+    chosen = json.loads(path.read_text("utf-8"))
+    model.transition_weight.assign(chosen["transition_weight"])
+    model.ease_weight.assign(chosen["ease_weight"])
+    bias = model.item_tower.id_bias.embeddings
+    bias.assign(_raised(bias.numpy(), chosen["new_items_raised_by"]))
+    return float(chosen["new_items_raised_by"])
 
 
 def write_choices(model: RetrievalModel, raised_by: float, path: Path) -> None:

@@ -78,7 +78,7 @@ class _Keeper(keras.callbacks.Callback):
         self,
         progress: Progress,
         checkpoints: Checkpoints,
-        validate: Callable[[], float],
+        validate: Callable[[], float] | None,
         rule: StoppingRule,
         checkpoint_steps: int,
         curve: Path,
@@ -104,17 +104,20 @@ class _Keeper(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         seconds = time.monotonic() - self._began
+        progress = self._progress
+        # Keras hands the same dictionary to the progress bar and the callbacks that follow.
+        logs = {} if logs is None else logs
         with averaged_weights(self.model):
-            score = self._validate()
-            better = score > float(self._progress.best.numpy())
+            score = None if self._validate is None else self._validate()
+            better = score is None or score > float(progress.best.numpy())
             if better:
                 self._checkpoints.save_best()
-        logs = {} if logs is None else logs
-        # Keras hands the same dictionary to the progress bar and the callbacks that follow.
-        logs |= {VALIDATION_METRIC: score, "train_seconds": seconds}
-        progress = self._progress
+        if score is not None:
+            logs |= {VALIDATION_METRIC: score}
+            if better:
+                progress.best.assign(score)
+        logs |= {"train_seconds": seconds}
         if better:
-            progress.best.assign(score)
             progress.wait.assign(0)
         else:
             progress.wait.assign_add(1)
@@ -131,7 +134,7 @@ def fit(
     model: RetrievalModel,
     plan: BatchPlan,
     rule: StoppingRule,
-    validate: Callable[[], float],
+    validate: Callable[[], float] | None,
     directory: Path,
     *,
     checkpoint_steps: int = 500,
@@ -147,7 +150,8 @@ def fit(
       model: built, compiled, with its data set.
       plan: the batches.
       rule: when to stop.
-      validate: scores the model as it is, higher is better; called after each epoch.
+      validate: scores the model as it is, higher is better; called after each epoch. None where
+        no events are held out: the last epoch's weights are taken.
       directory: checkpoints and the learning curve go here.
       checkpoint_steps: steps between checkpoints inside an epoch.
       callbacks: further Keras callbacks; their logs hold `loss` and `val_ndcg@10`. Keras tells them
@@ -155,7 +159,8 @@ def fit(
       verbose: Keras' progress bar: 0 none, 1 a bar, 2 a line an epoch.
 
     Returns:
-      The learning curve, a row an epoch: epoch, loss, val_ndcg@10, train_seconds.
+      The learning curve, a row an epoch: epoch, loss, val_ndcg@10 where there is validation,
+      train_seconds.
     """
     directory.mkdir(parents=True, exist_ok=True)
     curve = directory / "history.csv"

@@ -7,7 +7,13 @@ from typing import Any
 
 from trecs.data.dataset import Dataset
 from trecs.data.splits import Split
-from trecs.evaluation.baselines.registry import ALL, affordable, available, baseline_scorers
+from trecs.evaluation.baselines.registry import (
+    ALL,
+    COUNTING,
+    affordable,
+    available,
+    baseline_scorers,
+)
 from trecs.evaluation.protocol import Evaluation, evaluate
 
 
@@ -25,7 +31,7 @@ def measure_baselines(
         dataset: log and catalogue.
         split: its test part is measured.
         names: names of `ALL`; `["all"]` for all that can run here; `["auto"]` for those of
-            `affordable`.
+            `affordable`, and `COUNTING` alone where no validation events choose settings.
         exclude_seen: as for the model.
         **choices: further choices of `trecs.evaluation.protocol.evaluate`.
 
@@ -39,6 +45,8 @@ def measure_baselines(
     """
     if list(names) == ["auto"]:
         names = affordable(split.test.size, dataset.num_items)
+        if not split.validation.size:
+            names = COUNTING
     elif list(names) == ["all"]:
         names = available()
     scorers = baseline_scorers(dataset, split, exclude_seen, names)

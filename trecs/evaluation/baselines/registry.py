@@ -85,11 +85,18 @@ def baseline_scorers(
         names: of `ALL`; None for all that can run here: als and bpr need `implicit`.
 
     Raises:
-        UsageError: an unknown name, or one that needs `implicit`, which is not installed.
+        UsageError: an unknown name, one that needs `implicit`, which is not installed, or one
+            whose settings no validation events choose.
     """
     if names is None:
         names = available()
     _check(names)
+    unchosen = [name for name in names if name in _CHOSEN]
+    if unchosen and not split.validation.size:
+        raise UsageError(
+            f"the settings of {', '.join(unchosen)} are chosen on validation events, and this split"
+            " has none (a refit trains on them); measure the run that it was refitted from"
+        )
     return {
         name: LazyScorer(partial(_choice, name, dataset, split, exclude_seen))
         for name in ALL
