@@ -76,8 +76,8 @@ format: $(STAMP)  ## rewrite the code in the house format
 	$(BIN)/ruff format .
 
 .PHONY: notebook
-notebook: $(STAMP)  ## execute a temporary copy of the quick-start notebook
-	$(BIN)/python tools/run_notebook.py notebooks/quickstart.ipynb
+notebook: $(STAMP)  ## execute temporary copies of the notebooks
+	for notebook in notebooks/*.ipynb; do $(BIN)/python tools/run_notebook.py $$notebook; done
 
 .PHONY: bench
 bench: $(STAMP)  ## time a training epoch of trecs and of RecBole's GRU4Rec (builds a PyTorch venv)

@@ -13,8 +13,9 @@ from trecs.api.tuning import before_test
 from trecs.cli import main
 from trecs.config import Config, load_config, to_toml
 from trecs.data.fingerprint import fingerprint
+from trecs.data.split_choice import make_split
 from trecs.errors import ConfigError
-from trecs.run import Run, make_split
+from trecs.run import Run
 from trecs.training.search_space import SPACE, Choice, Range, propose
 
 OVERRIDES = [

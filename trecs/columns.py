@@ -44,6 +44,10 @@ _EVENT_ALIASES: dict[str, tuple[str, ...]] = {
     RATING: ("rating", "ratings stars score overall reviewrating userrating", "weight"),
 }
 _ITEM_ALIASES = (*_EVENT_ALIASES[ITEM_ID], "id")
+_USER_ALIASES = (*_EVENT_ALIASES[USER_ID], "id")
+_PROFILE_NAMES = (
+    "profile profiletext userprofile about aboutme bio biography description text summary interests"
+)
 _TITLE_NAMES = (
     "title name itemname itemtitle productname producttitle movietitle movie film headline "
     "booktitle songtitle trackname videotitle articletitle"
@@ -188,6 +192,24 @@ def match_item_columns(
         release=release,
         other=tuple(free),
     )
+
+
+def match_user_columns(
+    names: Sequence[str],
+    problems: Problems,
+    *,
+    user_column: str | None = None,
+    text_columns: Sequence[str] | None = None,
+) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """The columns of a users file: the user id, the texts, and those whose content must decide.
+
+    Where the texts are named, no content decides.
+    """
+    user = _find(names, USER_ID, _USER_ALIASES, user_column, True, problems) or ""
+    free = [name for name in names if name != user]
+    named = _named(free, "user_text_columns", text_columns, problems)
+    texts = tuple(_known(free, _PROFILE_NAMES)) if named is None else named
+    return user, texts, tuple(name for name in free if name not in texts)
 
 
 def base_name(name: str) -> str:

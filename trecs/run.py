@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,11 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from trecs.config import Config, load_config
-from trecs.data.cross_validation import rolling_origins
 from trecs.data.dataset import Dataset, open_dataset, save_dataset
 from trecs.data.fingerprint import fingerprint
-from trecs.data.log import EventLog
-from trecs.data.sequences import Ties, build_sequences
-from trecs.data.splits import Split, leave_last_out, temporal, train_on_held_out
+from trecs.data.sequences import build_sequences
+from trecs.data.split_choice import make_split
+from trecs.data.splits import Split
 from trecs.errors import ConfigError, UsageError
 from trecs.evaluation.model_scorer import ModelScorer
 from trecs.evaluation.protocol import excludes_seen_by_default
@@ -33,12 +32,12 @@ from trecs.features.items import ItemTable, build_item_table, text_scale
 from trecs.features.neighbours import NeighbourTable, ease_table, transition_table
 from trecs.features.spec import FIRST_ITEM_ROW, QUERY_FEATURES
 from trecs.features.trend import Trend, build_trend_table
+from trecs.features.users import UserTable, build_user_table
 from trecs.features.vocabulary import Vocabulary, fit_vocabulary
 from trecs.models.build import build_model, build_text_encoder
-from trecs.models.item_tensors import ItemTensors
+from trecs.models.item_tensors import ItemTensors, profile_variable
 from trecs.models.neighbours import Neighbours
 from trecs.models.retrieval import RetrievalModel
-from trecs.settings import SplitConfig
 from trecs.text.bert import Bert, cached_text_vectors, load_bert
 from trecs.text.encoder import TextTokens, text_tokens
 from trecs.text.fresh import save_preset
@@ -46,7 +45,8 @@ from trecs.training.trainer import read_curve
 
 WEIGHTS = "model.weights.h5"
 _TEXT_VECTORS, _TUNED_VECTORS = "text_vectors.npy", "tuned_text_vectors.npy"
-_BERT = "bert"
+_PROFILES, _BERT = "profile_vectors.npy", "bert"
+_NO_PROFILES = np.zeros((0, 0), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,12 +58,14 @@ class Run:
       config: the settings.
       dataset: log and catalogue.
       text_vectors: float32 [N, H] by item code, of the BERT before training.
+      profile_vectors: float32 [P, H] by row of the users file, likewise; H is 0 without one.
     """
 
     directory: Path
     config: Config
     dataset: Dataset
     text_vectors: NDArray[np.float32]
+    profile_vectors: NDArray[np.float32] = field(default_factory=lambda: _NO_PROFILES)
 
     @cached_property
     def split(self) -> Split:
@@ -80,6 +82,11 @@ class Run:
         """The item table; candidates are all items of the data set, trained ones first."""
         vectors = self.trained_text_vectors
         return build_item_table(self.dataset, self.vocabulary, vectors, self.text_scale)
+
+    @cached_property
+    def users(self) -> UserTable:
+        """The user table: those that trained, then those known by their profile alone."""
+        return build_user_table(self.vocabulary, self.dataset.users, self.profile_vectors)
 
     @property
     def trained_text_vectors(self) -> NDArray[np.float32]:
@@ -131,7 +138,7 @@ class Run:
         """Events by user as the model's rows: those at the positions in the log, or all."""
         log = self.dataset.log
         sequences = build_sequences(log, positions)
-        return event_rows(log, sequences, self.items, self.vocabulary, self.has_repeats)
+        return event_rows(log, sequences, self.items, self.users.user_ids, self.has_repeats)
 
     def trend(self, positions: NDArray[np.int64] | None = None) -> Trend:
         """As-of counts over the events at the positions in the log, or over all."""
@@ -156,8 +163,10 @@ class Run:
         if bert is not None:
             encoder = build_text_encoder(self.config.text, bert, *self.text_scale)
             tokens = self._text_tokens(bert)
-        model = build_model(self.config.model, self.vocabulary, self.has_repeats, encoder)
-        model.set_data(ItemTensors(self.items, tokens), self.trend(self.split.train))
+        settings = (self.config.model, self.vocabulary, self.has_repeats)
+        model = build_model(*settings, encoder, self.users.profile_dim)
+        trend, profiles = self.trend(self.split.train), profile_variable(self.users)
+        model.set_data(ItemTensors(self.items, tokens), trend, profiles)
         # Two positions: Keras warns of a softmax over one.
         sizes = {"batch": 1, "history": 2, "query": 1}
         model({f.name: tf.zeros([sizes[d] for d in f.dims], f.dtype) for f in QUERY_FEATURES})
@@ -235,11 +244,15 @@ class Run:
             )
         texts = dataset.catalogue.texts.tolist()
         vectors = cached_text_vectors(config.text.preset, texts, config.text.max_tokens)
-        run = cls(folder, config, dataset, vectors)
+        users = [] if dataset.users is None else dataset.users.texts.tolist()
+        profiles = cached_text_vectors(config.text.preset, users, config.text.max_tokens)
+        run = cls(folder, config, dataset, vectors, profiles)
         run.split  # noqa: B018 - a log too short for the split must fail before anything is written
         folder.mkdir(parents=True, exist_ok=True)
         save_dataset(dataset, folder / "data")
         np.save(folder / _TEXT_VECTORS, vectors)
+        if dataset.users is not None:
+            np.save(folder / _PROFILES, profiles)
         if run.tunes_text:
             save_preset(load_bert(config.text.preset), str(folder / _BERT))
         run.vocabulary.save(folder / "vocabulary.json")
@@ -260,30 +273,14 @@ class Run:
         if not (folder / "run.json").exists():
             raise UsageError(f"expected the folder of a run, made by `trecs train`, got {folder}")
         claim = json.loads((folder / "run.json").read_text("utf-8"))
+        profiles = folder / _PROFILES
         return cls(
             folder,
             load_config(values=claim["config"]),
             open_dataset(folder / "data"),
             np.load(folder / _TEXT_VECTORS),
+            np.load(profiles) if profiles.exists() else _NO_PROFILES,
         )
-
-
-def make_split(config: Config, log: EventLog) -> Split:
-    """The split of a configuration."""
-    split = _held_out_split(config.split, log)
-    refit = config.split.refit
-    return split if refit == "none" else train_on_held_out(split, test=refit == "all")
-
-
-def _held_out_split(settings: SplitConfig, log: EventLog) -> Split:
-    ties: Ties
-    if settings.kind == "leave-last-out":
-        ties = "strict" if settings.ties == "strict" else "order"
-        return leave_last_out(log, ties=ties)
-    ties = "order" if settings.ties == "order" else "strict"
-    if settings.kind == "rolling-origin":
-        return rolling_origins(log, settings.num_origins, ties=ties)[settings.origin - 1]
-    return temporal(log, settings.train_quantile, settings.test_quantile, ties=ties)
 
 
 def _check_claim(folder: Path, claim: Mapping[str, Any]) -> None:

@@ -23,6 +23,8 @@ class DataConfig:
     """Columns of the items file that are text for the BERT. Empty: found by name and content."""
     category_columns: tuple[str, ...] = ()
     """Columns of the items file that are categories. Empty: found by name and content."""
+    user_text_columns: tuple[str, ...] = ()
+    """Columns of the users file that are text for the BERT. Empty: found by name and content."""
 
 
 @dataclass(frozen=True)

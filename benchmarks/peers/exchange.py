@@ -29,6 +29,7 @@ from trecs.data.dataset import Dataset
 from trecs.data.loading import load_data
 from trecs.data.log import EventLog, events_frame
 from trecs.data.sequences import build_sequences
+from trecs.data.split_choice import make_split
 from trecs.data.splits import Split
 from trecs.evaluation.protocol import (
     Requests,
@@ -37,7 +38,6 @@ from trecs.evaluation.protocol import (
     make_requests,
 )
 from trecs.evaluation.report import metrics_of
-from trecs.run import make_split
 
 TOP_K = 50
 # No peer reads more. Where the seen filter is on, a history is whole: the filter needs all of it.

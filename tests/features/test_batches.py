@@ -28,7 +28,7 @@ HISTORY_LEN = 10
 def world_rows(world: Dataset) -> EventRows:
     vocabulary = fit_vocabulary(world, np.arange(world.log.num_events))
     table = build_item_table(world, vocabulary, np.zeros((world.num_items, 0), np.float32))
-    return event_rows(world.log, build_sequences(world.log), table, vocabulary)
+    return event_rows(world.log, build_sequences(world.log), table, vocabulary.user_ids)
 
 
 @pytest.fixture(scope="module")

@@ -40,6 +40,13 @@ def user_inputs():
     }
 
 
+def profiled_inputs():
+    rng = np.random.default_rng(5)
+    # The last user is known by its profile alone.
+    rows, profile = tf.constant([0, 1, 9]), tf.constant(rng.normal(size=(3, 8)), tf.float32)
+    return {**user_inputs(), "user_row": rows, "profile": profile}
+
+
 def repeat_inputs():
     rng = np.random.default_rng(4)
     shapes = {
@@ -58,6 +65,7 @@ LAYERS = {
     "timestamp": (lambda **k: TimestampTower(8, season=True, **k), times),
     "repeats": (lambda **k: RepeatTerm(8, **k), repeat_inputs),
     "user": (lambda **k: UserTower(4, 6, 9, 8, 2, 2, 0.1, 5, 0.5, **k), user_inputs),
+    "profiled user": (lambda **k: UserTower(4, 6, 9, 8, 2, 2, 0.1, 5, 0.5, **k), profiled_inputs),
 }
 
 

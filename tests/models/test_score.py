@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from trecs.models.crowd import crowd_scores
-from trecs.models.retrieval import score
+from trecs.models.scoring import score
 
 
 def arguments(num_queries=3, num_items=5, width=4, num_trends=2):

@@ -16,7 +16,7 @@ from trecs.features.batches import event_rows
 from trecs.features.items import build_item_table
 from trecs.features.neighbours import ease_table, transition_table
 from trecs.features.trend import Trend, build_trend_table
-from trecs.models.item_tensors import ItemTensors
+from trecs.models.item_tensors import ItemTensors, profile_variable
 from trecs.models.neighbours import Neighbours
 
 
@@ -68,11 +68,11 @@ def ask_live(run: trecs.Run, dataset: Dataset, vectors: np.ndarray, as_of_s: int
     hi = lo + np.array([before[a:b].sum() for a, b in zip(lo, end, strict=True)])
     users = np.arange(log.num_users, dtype=np.int32)
     model = run.model()
-    model.set_data(ItemTensors(items), trend)
+    model.set_data(ItemTensors(items), trend, profile_variable(run.users))
     every = (log, np.arange(log.num_events), candidate)
     scorer = ModelScorer(
         model,
-        event_rows(log, sequences, items, vocabulary, run.has_repeats),
+        event_rows(log, sequences, items, run.users.user_ids, run.has_repeats),
         _TrendAsOf(trend, as_of_s),
         Neighbours(transition_table(*every), ease_table(*every)),
         items.row_of_code,

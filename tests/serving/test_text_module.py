@@ -47,3 +47,7 @@ def test_the_ops_that_a_server_must_have_are_listed(module):
     ops = module.custom_ops()
     assert "FastWordpieceTokenizeWithOffsets" in ops
     assert not {"MatMul", "StaticRegexReplace", "RegexReplace"} & set(ops)
+
+
+def test_without_users_texts_there_is_no_signature_for_them(module):
+    assert set(module.signatures()) == {"encode_item_text", "serving_default"}

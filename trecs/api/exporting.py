@@ -10,13 +10,17 @@ import numpy as np
 from trecs.api.rating import rating_head
 from trecs.errors import UsageError
 from trecs.features.spec import FIRST_ITEM_ROW
+from trecs.features.users import profile_scale
+from trecs.models.retrieval import RetrievalModel
 from trecs.run import Run
 from trecs.serving.deployment import Deployment
 from trecs.serving.refresh import write_deployment
 from trecs.serving.refresh_data import DAY_S, Say, changes, extend, read_newer_items
-from trecs.serving.text_export import write_text_version
+from trecs.serving.text_export import checked_bert, write_text_version
+from trecs.serving.text_module import ProfileEncoder
 from trecs.serving.writing import only_writer
 from trecs.settings import ServingConfig
+from trecs.text.bert import load_bert
 
 
 def export(
@@ -80,6 +84,7 @@ def deploy(run: Run, k: int) -> Deployment:
         offered=np.ones(run.dataset.num_items, bool),
         text_vectors=run.trained_text_vectors,
         text_scale=run.text_scale,
+        users=run.users,
         model=model,
         bert=lambda: run.bert(model),
         strict=run.strict,
@@ -91,7 +96,7 @@ def deploy(run: Run, k: int) -> Deployment:
 
 
 def export_text(run: Run, to: str | Path) -> Path:
-    """Write the next version of a SavedModel from raw texts to item vectors.
+    """Write the next version of a SavedModel from raw texts to vectors of items and, if any, users.
 
     Raises:
       ConfigError: the run has no text, or its BERT is not what it was.
@@ -106,4 +111,16 @@ def export_text(run: Run, to: str | Path) -> Path:
         run.text_scale,
         run.dataset.catalogue.texts[trained].tolist(),
         run.trained_text_vectors[trained],
+        _profile_encoder(run, model),
     )
+
+
+def _profile_encoder(run: Run, model: RetrievalModel) -> ProfileEncoder | None:
+    """What encodes profile texts as training did, by the BERT at `text.preset`."""
+    users, vectors = run.dataset.users, run.profile_vectors
+    if users is None or not vectors.shape[1]:
+        return None
+    preset = run.config.text.preset
+    bert = checked_bert(run.config.text, lambda: load_bert(preset), users.texts.tolist(), vectors)
+    scale = profile_scale(run.vocabulary, users, vectors)
+    return ProfileEncoder(bert, model.profile_projection, *scale)

@@ -15,8 +15,8 @@ from trecs.api.evaluation import evaluate
 from trecs.config import Config
 from trecs.data.dataset import Dataset
 from trecs.data.fingerprint import fingerprint
+from trecs.data.split_choice import make_split
 from trecs.errors import ConfigError, UsageError
-from trecs.run import make_split
 from trecs.training.search_space import SPACE, propose, space_around
 
 STUDY = "study.log"

@@ -32,7 +32,7 @@ def read_data(options: argparse.Namespace) -> tuple[Dataset, Config]:
     from trecs.data.loading import load_data
 
     config = read_config(options)
-    dataset, lines = load_data(options.data, options.items, config)
+    dataset, lines = load_data(options.data, options.items, config, users=options.users)
     for line in lines:
         note(line)
     return dataset, config
@@ -42,6 +42,7 @@ def data_options(command: argparse.ArgumentParser) -> None:
     """Add the options that name a log, its columns and the settings."""
     command.add_argument("data", metavar="DATA", help="name of a known data set, or path of a log")
     command.add_argument("--items", metavar="PATH", help="the items file")
+    command.add_argument("--users", metavar="PATH", help="the users file: profile texts by user id")
     for name in ("user", "item", "timestamp", "rating"):
         command.add_argument(f"--{name}-column", metavar="C", help="default: found by its name")
     command.add_argument("--timestamp-unit", metavar="U", help="s, ms, us or ns; default: told")

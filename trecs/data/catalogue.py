@@ -8,11 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from trecs.columns import ItemColumns, base_name, match_item_columns
-from trecs.data.ids import missing, to_ids
+from trecs.data.ids import unique_ids
 from trecs.data.item_content import (
     guess,
     join_texts,
@@ -21,7 +20,7 @@ from trecs.data.item_content import (
     to_release_s,
     to_texts,
 )
-from trecs.data.rows import ROWS_NOTE, count, first_rows, share
+from trecs.data.rows import ROWS_NOTE, count
 from trecs.data.tables import named_columns, read_table
 from trecs.errors import DataError, Problems
 
@@ -117,7 +116,7 @@ def _build(
     if len(frame) == 0:
         problems.add("it has a header but no rows; one row an item is needed.")
         problems.raise_if_any(DataError, heading)
-    ids = _unique_ids(frame, columns.item, problems)
+    ids = unique_ids(frame, columns.item, "an item", problems)
     columns = _with_guesses(frame, columns, bool(text_columns), bool(category_columns))
     titles = [columns.title] if columns.title else []
     strings = {
@@ -134,21 +133,6 @@ def _build(
     )
     separators = {name: separator for name, (_, separator) in categories.items()}
     return catalogue, _report(catalogue, columns, separators)
-
-
-def _unique_ids(frame: pd.DataFrame, name: str, problems: Problems) -> pa.Array:
-    """The item ids; an id that is missing or repeated is a problem."""
-    if not name:
-        return pa.array([], type=pa.large_string())
-    ids = to_ids(frame[name], problems)
-    absent = missing(pa.chunked_array([ids]))
-    repeated = pd.Series(to_objects(ids)).duplicated().to_numpy() & ~absent
-    if repeated.any():
-        problems.add(
-            f"{share(repeated)} rows repeat an item id in '{name}' ({first_rows(repeated, ids)}); "
-            "keep one row an item."
-        )
-    return ids
 
 
 def _with_guesses(

@@ -1,4 +1,4 @@
-"""A data set: an event log and a catalogue that share one code space of items."""
+"""A data set: an event log and a catalogue with one code space of items, and users' texts."""
 
 from __future__ import annotations
 
@@ -15,12 +15,22 @@ from numpy.typing import NDArray
 from trecs.data.catalogue import Catalogue, read_catalogue
 from trecs.data.log import EventLog, read_log
 from trecs.data.rows import count, first_of
-from trecs.data.store import is_items_form, open_items, open_log, write_items, write_log
+from trecs.data.store import (
+    is_items_form,
+    open_items,
+    open_log,
+    open_users,
+    write_items,
+    write_log,
+    write_users,
+)
 from trecs.data.tables import column_names
+from trecs.data.users import UserTexts, match_users, read_users
 from trecs.errors import DataError, Problems, UsageError
 
 EVENTS_FILE = "events.parquet"
 ITEMS_FILE = "items.parquet"
+USERS_FILE = "users.parquet"
 
 # With fewer events in the items file than out of it, the two files rarely mean the same ids.
 _MOST_UNLISTED = 0.5
@@ -37,11 +47,13 @@ class Dataset:
         log: the events.
         catalogue: one row for each of the N items.
         listed: bool [N], whether the item has a row in the items file.
+        users: profile texts; None without a users file.
     """
 
     log: EventLog
     catalogue: Catalogue
     listed: NDArray[np.bool_]
+    users: UserTexts | None = None
 
     @property
     def num_items(self) -> int:
@@ -52,39 +64,51 @@ class Dataset:
 def load_dataset(
     path: str | Path,
     items: str | Path | None = None,
+    users: str | Path | None = None,
     *,
     text_columns: Sequence[str] | None = None,
     category_columns: Sequence[str] | None = None,
+    user_text_columns: Sequence[str] | None = None,
     **log_columns: str | None,
 ) -> tuple[Dataset, list[str]]:
-    """Reads, validates and aligns a log and, where there is one, its items file.
+    """Reads, validates and aligns a log and, where there are these, its items and users files.
 
     Args:
         path: the events, or a directory with events.parquet and perhaps items.parquet.
         items: the items file; without it, no item has text or categories and none is listed.
+        users: the users file; without it, no user has a profile text.
         text_columns: of the items file, as for `read_catalogue`.
         category_columns: likewise.
+        user_text_columns: of the users file, as for `read_users`.
         **log_columns: user_column, item_column, timestamp_column, rating_column, timestamp_unit, as
-            for `read_log`. The item column is also that of the items file, if it is there.
+            for `read_log`. The item column is also that of the items file, if it is there, and the
+            user column that of the users file.
 
     Returns:
         The data set, and lines for the user: what was taken, dropped and not found.
 
     Raises:
-        DataError: with all problems of both files; also if the log is too small to learn from, or
-            most of its events are of items without a row in the items file.
+        DataError: with all problems of the files; also if the log is too small to learn from, most
+            of its events are of items without a row in the items file, or none of its users has a
+            row in the users file.
     """
     path, items = _paths(Path(path), items)
-    if items is not None and _is_saved(path, items):
+    problems, errors = Problems(), list[str]()
+    user_column = log_columns.get("user_column")
+    found, user_lines = _read_users(users, user_column, user_text_columns, errors)
+    if items is not None and _is_saved(path, items) and not errors:
         dataset = open_dataset(path.parent)
-        return dataset, [dataset.log.summary()]
-    item_settings = {"text_columns": text_columns, "category_columns": category_columns}
-    log, catalogue, lines = _read_both(path, items, log_columns, item_settings)
-    dataset = align(log, catalogue)
-    problems = Problems()
-    _check_size(log, problems)
-    if catalogue is not None:
-        lines += _check_match(dataset, catalogue, problems)
+        lines = [dataset.log.summary()]
+    else:
+        item_settings = {"text_columns": text_columns, "category_columns": category_columns}
+        log, catalogue, lines = _read_both(path, items, log_columns, item_settings, errors)
+        dataset = align(log, catalogue)
+        _check_size(log, problems)
+        if catalogue is not None:
+            lines += _check_match(dataset, catalogue, problems)
+    if found is not None:
+        dataset = replace(dataset, users=found)
+        lines += user_lines + match_users(dataset.log, found, problems)
     problems.raise_if_any(DataError, f"{path} cannot be learnt from")
     return dataset, lines
 
@@ -119,14 +143,16 @@ def align(log: EventLog, catalogue: Catalogue | None) -> Dataset:
 
 
 def save_dataset(dataset: Dataset, directory: str | Path) -> None:
-    """Writes events.parquet and items.parquet, both or neither, in place of a former data set.
+    """Writes events.parquet, items.parquet and perhaps users.parquet in place of a former data set.
+
+    All of them or none.
 
     Raises:
         UsageError: if the directory holds other files, which would be lost.
     """
     directory = Path(directory)
     former = sorted(entry.name for entry in directory.iterdir()) if directory.exists() else []
-    strange = [name for name in former if name not in (EVENTS_FILE, ITEMS_FILE)]
+    strange = [name for name in former if name not in (EVENTS_FILE, ITEMS_FILE, USERS_FILE)]
     if strange:
         raise UsageError(
             f"{directory} holds other files ({first_of(strange)}); give the data set a directory "
@@ -138,6 +164,8 @@ def save_dataset(dataset: Dataset, directory: str | Path) -> None:
         whole.mkdir()
         write_log(dataset.log, whole / EVENTS_FILE)
         write_items(dataset.catalogue, dataset.listed, whole / ITEMS_FILE)
+        if dataset.users is not None:
+            write_users(dataset.users, whole / USERS_FILE)
         # A directory cannot replace one that has files, so the former one moves out of the way.
         if former:
             directory.rename(Path(scratch) / "former")
@@ -159,7 +187,13 @@ def open_dataset(directory: str | Path) -> Dataset:
         return load_dataset(events, items)[0]
     log = open_log(events)
     catalogue, listed = open_items(items)
-    return Dataset(replace(log, item_ids=catalogue.item_ids), catalogue, listed)
+    users = directory / USERS_FILE
+    return Dataset(
+        log=replace(log, item_ids=catalogue.item_ids),
+        catalogue=catalogue,
+        listed=listed,
+        users=open_users(users) if users.is_file() else None,
+    )
 
 
 def _paths(path: Path, items: str | Path | None) -> tuple[Path, Path | None]:
@@ -176,14 +210,31 @@ def _is_saved(events: Path, items: Path) -> bool:
     )
 
 
+def _read_users(
+    path: str | Path | None,
+    user_column: str | None,
+    text_columns: Sequence[str] | None,
+    errors: list[str],
+) -> tuple[UserTexts | None, list[str]]:
+    """The users file, if there is one, and lines for the user; an error joins `errors`."""
+    if path is None:
+        return None, []
+    try:
+        column = _shared_column(Path(path), user_column)
+        return read_users(path, user_column=column, text_columns=text_columns)
+    except DataError as error:
+        errors.append(str(error))
+        return None, []
+
+
 def _read_both(
     path: Path,
     items: Path | None,
     log_columns: dict[str, str | None],
     item_settings: dict[str, Sequence[str] | None],
+    errors: list[str],
 ) -> tuple[EventLog, Catalogue | None, list[str]]:
-    """Reads both files, so that one error tells the problems of both."""
-    errors: list[str] = []
+    """Reads both files, so that one error tells the problems of both, and `errors`."""
     lines: list[str] = []
     log = catalogue = None
     try:
@@ -202,9 +253,9 @@ def _read_both(
     return log, catalogue, lines
 
 
-def _shared_column(items: Path, item_column: str | None) -> str | None:
-    """The log's item column, if the items file has it too."""
-    return item_column if item_column and item_column in column_names(items) else None
+def _shared_column(path: Path, column: str | None) -> str | None:
+    """The log's column of ids, if another file has it too."""
+    return column if column and column in column_names(path) else None
 
 
 def _rows(values: NDArray[Any], row: NDArray[np.int64], unknown: object) -> NDArray[Any]:

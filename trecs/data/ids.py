@@ -81,6 +81,28 @@ def to_ids(values: pd.Series[Any], problems: Problems) -> pa.Array:
     return _as_strings(column, absent, str(name), problems).combine_chunks()
 
 
+def unique_ids(frame: pd.DataFrame, name: str, noun: str, problems: Problems) -> pa.Array:
+    """The ids of a table with one row an id; one that is missing or repeated is a problem.
+
+    Args:
+        frame: the table.
+        name: of the ids' column; "" where it was not found, which gives no ids.
+        noun: what has the ids: "an item" or "a user".
+        problems: collects what is wrong.
+    """
+    if not name:
+        return pa.array([], type=pa.large_string())
+    ids = to_ids(frame[name], problems)
+    absent = missing(pa.chunked_array([ids]))
+    repeated = ids.to_pandas().duplicated().to_numpy() & ~absent
+    if repeated.any():
+        problems.add(
+            f"{share(repeated)} rows repeat {noun} id in '{name}' ({first_rows(repeated, ids)}); "
+            f"keep one row {noun}."
+        )
+    return ids
+
+
 def _as_strings(
     column: pa.ChunkedArray, absent: NDArray[np.bool_], name: str, problems: Problems
 ) -> pa.Array:

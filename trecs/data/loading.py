@@ -13,6 +13,8 @@ def load_data(
     source: str | Path,
     items: str | Path | None = None,
     config: Config | None = None,
+    *,
+    users: str | Path | None = None,
 ) -> tuple[Dataset, list[str]]:
     """Load a known data set by name, or the user's own files.
 
@@ -20,6 +22,7 @@ def load_data(
       source: a name that `trecs fetch` knows, fetched if need be, or the path of an event log.
       items: path of the items file, with a path.
       config: its `data` section names columns.
+      users: path of the users file, with a name or a path.
 
     Returns:
       The data set and lines that say what was taken.
@@ -35,8 +38,10 @@ def load_data(
     return load_dataset(
         path,
         items,
+        users,
         text_columns=settings.text_columns or None,
         category_columns=settings.category_columns or None,
+        user_text_columns=settings.user_text_columns or None,
         user_column=settings.user_column or None,
         item_column=settings.item_column or None,
         timestamp_column=settings.timestamp_column or None,

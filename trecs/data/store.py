@@ -1,4 +1,4 @@
-"""trecs' own Parquet form of a log and of a catalogue: what is written is read back exactly."""
+"""trecs' own Parquet form of a log, a catalogue and users: what is written is read back exactly."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from trecs.columns import ITEM_ID, TIMESTAMP, USER_ID
 from trecs.data.catalogue import Catalogue
 from trecs.data.log import EventLog, events_frame, read_log
+from trecs.data.users import UserTexts
 from trecs.errors import DataError
 
 _FORM = {b"trecs": b"items 1"}
@@ -96,3 +97,16 @@ def open_items(path: str | Path) -> tuple[Catalogue, NDArray[np.bool_]]:
         release_time_s=table["release_time_s"].to_numpy() if has_release else None,
     )
     return catalogue, table["listed"].to_numpy()
+
+
+def write_users(users: UserTexts, path: str | Path) -> None:
+    """Writes users' texts as Parquet: user_id and text."""
+    columns = {USER_ID: users.user_ids, "text": users.texts}
+    strings = {name: pa.array(values, pa.large_string()) for name, values in columns.items()}
+    pa.parquet.write_table(pa.table(strings), path)
+
+
+def open_users(path: str | Path) -> UserTexts:
+    """Reads what `write_users` wrote."""
+    table = pa.parquet.read_table(path)
+    return UserTexts(*(table[name].to_numpy().astype(object) for name in (USER_ID, "text")))

@@ -13,7 +13,8 @@ from trecs.features.spec import FIRST_ITEM_ROW, QUERY_FEATURES, UNKNOWN_ROW
 from trecs.features.trend import Trend
 from trecs.models.neighbours import NUM_RECENT, Neighbours
 from trecs.models.repeats import NUM_REPEAT_FEATURES, OwnItems, own_items_spec
-from trecs.models.retrieval import RetrievalModel, score
+from trecs.models.retrieval import RetrievalModel
+from trecs.models.scoring import score
 
 _BATCH_ROWS = 256
 # Floats of the largest intermediate, [queries, trend features, items]: 256 MiB.

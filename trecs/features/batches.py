@@ -9,7 +9,7 @@ batched together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,6 @@ from trecs.data.sequences import Sequences
 from trecs.features.items import ItemTable
 from trecs.features.repeats import NEVER, NUM_SUMS, Occurrences, find_occurrences
 from trecs.features.spec import PAD_ROW, UNKNOWN_USER_ROW
-from trecs.features.vocabulary import Vocabulary
 
 _SHORTEST_BUCKET = 8
 # Items had before that a training window knows, the newest ones; limits memory alone.
@@ -51,11 +50,18 @@ def event_rows(
     log: EventLog,
     sequences: Sequences,
     table: ItemTable,
-    vocabulary: Vocabulary,
+    user_ids: Sequence[str],
     repeats: bool = False,
 ) -> EventRows:
-    """Translate a log's events into the model's rows, with their occurrences if `repeats`."""
-    row_of_user = {user_id: i + 1 for i, user_id in enumerate(vocabulary.user_ids)}
+    """Translate a log's events into the model's rows, with their occurrences if `repeats`.
+
+    Args:
+      log, sequences: the events, and their order by user.
+      table: rows of the items.
+      user_ids: as of `trecs.features.users.UserTable`.
+      repeats: whether repeats play a part.
+    """
+    row_of_user = {user_id: i + 1 for i, user_id in enumerate(user_ids)}
     item_row = table.row_of_code[log.item[sequences.order]]
     time_s = log.timestamp_s[sequences.order]
     return EventRows(

@@ -93,7 +93,7 @@ def build_item_table(
         row_of_code=row_of_code,
         id_index=id_index,
         text=_with_special_rows(
-            _standardise(text_vectors[codes], scale or text_scale(text_vectors[trained]))
+            standardise(text_vectors[codes], scale or text_scale(text_vectors[trained]))
         ),
         categories=_with_special_rows(_category_rows(catalogue, vocabulary)[codes]),
         release=_with_special_rows(_release(catalogue, vocabulary)[codes]),
@@ -128,10 +128,15 @@ def text_scale(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float32], float
     return centre, float(np.sqrt(np.mean((fitted - centre) ** 2)) + 1e-6)
 
 
-def _standardise(
+def standardise(
     vectors: NDArray[np.float32], of: tuple[NDArray[np.float32], float]
 ) -> NDArray[np.float32]:
-    """Centre on the trained items' mean, scale to mean square 1: BERT means share a direction."""
+    """Text vectors centred and scaled; BERT's means share a direction, which the centre takes out.
+
+    Args:
+      vectors: float32 [n, H]; rows of NaN, where there is no text, become zero.
+      of: centre and scale, as `text_scale`.
+    """
     centre, scale = of
     known = np.asarray(np.isfinite(vectors).all(axis=1))
     return np.where(known[:, None], (vectors - centre) / scale, 0).astype(np.float32)

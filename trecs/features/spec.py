@@ -19,7 +19,7 @@ UNKNOWN_ROW = 1
 FIRST_ITEM_ROW = 2
 """Item row of the first real item; candidate `i` stands in row `i + FIRST_ITEM_ROW`."""
 UNKNOWN_USER_ROW = 0
-"""User row of a user that did not train."""
+"""User row of a user that neither trained nor has a profile text."""
 SECONDS_PER_DAY = 86_400
 
 Batch = Mapping[str, NDArray[np.generic]]
@@ -36,7 +36,7 @@ class Feature:
 
 
 QUERY_FEATURES = (
-    Feature("user_row", "int32", ("batch",), "row of the user embedding, 0 unknown"),
+    Feature("user_row", "int32", ("batch",), "row of the user table, 0 unknown"),
     Feature("history_row", "int32", ("batch", "history"), "item rows, oldest first, padded right"),
     Feature("event_time_s", "int64", ("batch", "history"), "when each event was"),
     Feature("next_time_s", "int64", ("batch", "history"), "the next event, at the end the request"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,6 +26,7 @@ def build_model(
     vocabulary: Vocabulary,
     repeats: bool,
     text_encoder: TextEncoder | None = None,
+    profile_dim: int = 0,
 ) -> RetrievalModel:
     """Make the towers and the model, untrained and without data.
 
@@ -33,6 +35,7 @@ def build_model(
       vocabulary: says how many users, items and category values have embeddings.
       repeats: whether items that the user has had may be recommended, and so have a term.
       text_encoder: the BERT, where it is tuned.
+      profile_dim: width of the users' profile vectors; 0 where there are none.
     """
     width = settings.embedding_dim
     return RetrievalModel(
@@ -59,8 +62,18 @@ def build_model(
         ),
         RepeatTerm(width, name="repeat_term") if repeats else None,
         text_encoder,
+        _profile_projection(profile_dim, width) if profile_dim else None,
         name="retrieval",
     )
+
+
+def _profile_projection(profile_dim: int, width: int) -> keras.layers.Dense:
+    """Starts as a model without profiles, and gives users without one exactly nothing."""
+    projection = keras.layers.Dense(
+        width, use_bias=False, kernel_initializer="zeros", name="profile_projection"
+    )
+    projection.build((None, profile_dim))
+    return projection
 
 
 def build_text_encoder(

@@ -1,4 +1,4 @@
-"""An item table, and the items' texts where these are tuned, as tensors."""
+"""The item table, the items' texts where these are tuned, and users' profiles, as tensors."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from trecs.features.items import ItemTable
+from trecs.features.users import UserTable
 from trecs.text.encoder import TextEncoder, TextTokens
 
 
@@ -79,6 +80,13 @@ class ItemTensors:
         """Encode all texts with the BERT's present weights."""
         vectors = tf.gather(encoder.encode_all(self._token_ids), tf.maximum(self._number, 0))
         self._columns["text"].assign(tf.where((self._number >= 0)[:, None], vectors, 0))
+
+
+def profile_variable(users: UserTable) -> tf.Variable | None:
+    """The profile vectors [R, H] by user row, which no training changes; None where H is 0."""
+    if not users.profile_dim:
+        return None
+    return tf.Variable(users.profile, trainable=False, name="user_profile")
 
 
 def _variable(values: NDArray[Any], name: str) -> tf.Variable | tf.Tensor:

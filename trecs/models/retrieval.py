@@ -1,4 +1,4 @@
-"""The two-tower retrieval model, and the one formula by which it scores."""
+"""The two-tower retrieval model; the formula by which it scores is in `trecs.models.scoring`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import keras
 import tensorflow as tf
 
 from trecs.features.trend import Trend
-from trecs.models.crowd import crowd_scores
 from trecs.models.item_tensors import ItemTensors
 from trecs.models.item_tower import ItemTower
 from trecs.models.neighbours import Neighbours
@@ -18,7 +17,14 @@ from trecs.models.timestamp_tower import TimestampTower
 from trecs.models.user_tower import UserTower
 from trecs.text.encoder import TextEncoder
 
-_PARTS = ("item_tower", "timestamp_tower", "user_tower", "repeat_term", "text_encoder")
+_PARTS = (
+    "item_tower",
+    "timestamp_tower",
+    "user_tower",
+    "repeat_term",
+    "text_encoder",
+    "profile_projection",
+)
 
 Objective = Callable[["RetrievalModel", dict[str, tf.Tensor]], tf.Tensor]
 
@@ -37,6 +43,8 @@ class RetrievalModel(keras.Model):
       item_tower, timestamp_tower, user_tower: the towers.
       repeat_term: adds to the items that the user has had; None where these are never recommended.
       text_encoder: the BERT, where it is tuned with the rest; None where it is frozen.
+      profile_projection: from profile vectors, H wide, to what they add to a query, D wide; built.
+        None where users have no texts.
     """
 
     def __init__(
@@ -46,6 +54,7 @@ class RetrievalModel(keras.Model):
         user_tower: UserTower,
         repeat_term: RepeatTerm | None = None,
         text_encoder: TextEncoder | None = None,
+        profile_projection: keras.layers.Dense | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -58,6 +67,7 @@ class RetrievalModel(keras.Model):
         self.timestamp_tower = timestamp_tower
         self.user_tower = user_tower
         self.text_encoder = text_encoder
+        self.profile_projection = profile_projection
         # Chosen after training; 0 until then. See `trecs.models.neighbours`.
         self.transition_weight, self.ease_weight = (
             self.add_weight(shape=(), initializer="zeros", trainable=False, name=name)
@@ -66,11 +76,19 @@ class RetrievalModel(keras.Model):
         self.loss_tracker = keras.metrics.Mean(name="loss")
         self._objective: Objective | None = None
         # In a tuple, so that neither Keras nor TensorFlow tracks it.
-        self._data: tuple[Callable[[], tuple[ItemTensors, Trend]], ...] = ()
+        self._data: tuple[Callable[[], tuple[ItemTensors, Trend, tf.Variable | None]], ...] = ()
 
-    def set_data(self, items: ItemTensors, trend: Trend) -> None:
-        """Give the model the items and the trend that it reads from now on."""
-        self._data = (lambda: (items, trend),)
+    def set_data(
+        self, items: ItemTensors, trend: Trend, profiles: tf.Variable | None = None
+    ) -> None:
+        """Give the model the items, the trend and the profiles that it reads from now on.
+
+        Args:
+          items, trend: data, not weights.
+          profiles: float32 [R, H] by user row, as `trecs.features.users.UserTable.profile`; None
+            where users have no texts.
+        """
+        self._data = (lambda: (items, trend, profiles),)
         self.train_function = None
 
     @property
@@ -83,7 +101,7 @@ class RetrievalModel(keras.Model):
         """The trend given by `set_data`."""
         return self._get_data()[1]
 
-    def _get_data(self) -> tuple[ItemTensors, Trend]:
+    def _get_data(self) -> tuple[ItemTensors, Trend, tf.Variable | None]:
         if not self._data:
             raise ValueError("the model has no items yet, got no call of set_data(items, trend)")
         return self._data[0]()
@@ -114,8 +132,26 @@ class RetrievalModel(keras.Model):
         if self.text_encoder is not None:
             self.items.refresh(self.text_encoder)
 
+    def encode_profiles(self, rows: tf.Tensor | None = None) -> tf.Tensor | None:
+        """What the profile texts of user rows (int32 [R]; None for all) add, [R, D].
+
+        None where users have no texts.
+        """
+        profiles = self._get_data()[2]
+        if self.profile_projection is None:
+            return None
+        if profiles is None:
+            raise ValueError(
+                "the model reads profiles, got none by set_data(items, trend, profiles)"
+            )
+        return self.profile_projection(profiles if rows is None else tf.gather(profiles, rows))
+
     def encode_queries(
-        self, batch: dict[str, tf.Tensor], history: tf.Tensor, training: bool = False
+        self,
+        batch: dict[str, tf.Tensor],
+        history: tf.Tensor,
+        training: bool = False,
+        profile: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Queries [batch, query, D], trend weights [.., K] and repeat weights [.., R].
 
@@ -123,6 +159,7 @@ class RetrievalModel(keras.Model):
           batch: the contract `trecs.features.spec.QUERY_FEATURES`; more is ignored.
           history: [batch, history, D], item vectors of `history_row`.
           training: whether dropout acts.
+          profile: [batch, D], of the users; None: `encode_profiles` of their rows.
         """
         times = {name: batch[name] for name in ("event_time_s", "next_time_s")}
         states = self.timestamp_tower(times)
@@ -133,6 +170,9 @@ class RetrievalModel(keras.Model):
             "query_position": batch["query_position"],
             **times,
         }
+        if self.profile_projection is not None:
+            rows = batch["user_row"]
+            inputs["profile"] = self.encode_profiles(rows) if profile is None else profile
         query, trend_weight, repeat_weight = self.user_tower(inputs, training=training)
         return query, trend_weight, repeat_weight
 
@@ -237,54 +277,3 @@ class RetrievalModel(keras.Model):
         for part in _PARTS:
             config[part] = keras.saving.deserialize_keras_object(config[part])
         return cls(**config)
-
-
-def score(
-    query: tf.Tensor,
-    trend_weight: tf.Tensor,
-    vectors: tf.Tensor,
-    bias: tf.Tensor,
-    trend: tf.Tensor,
-    day: tf.Tensor,
-    bfloat16: bool = False,
-) -> tf.Tensor:
-    """<query, c> + <trend weight, trend> + b.
-
-    Args:
-      query: [P, D].
-      trend_weight: [P, K].
-      vectors, bias: [M, D] and [M].
-      trend: float32 [D, K, M], the trend of each candidate as of each of D days.
-      day: int32 [P], which of these is the query's.
-      bfloat16: whether <query, c> is computed in bfloat16.
-
-    Returns:
-      float32 [P, M].
-    """
-    product = _bfloat16_product if bfloat16 else _product
-    match = tf.cast(product(query, vectors), tf.float32)
-    crowd = crowd_scores(tf.cast(trend_weight, tf.float32), trend, day)
-    return match + crowd + tf.cast(bias, tf.float32)
-
-
-def _product(query: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
-    return tf.matmul(query, vectors, transpose_b=True)
-
-
-@tf.custom_gradient
-def _bfloat16_product(query: tf.Tensor, vectors: tf.Tensor) -> tuple[tf.Tensor, Any]:
-    """<query, c> in bfloat16, float32 [P, M].
-
-    The gradient of the vectors sums over the batch, in float32: rounded to bfloat16, the sums of
-    replicas would not add up to that of one device.
-    """
-    query, vectors = tf.cast(query, tf.bfloat16), tf.cast(vectors, tf.bfloat16)
-
-    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        upstream = tf.cast(upstream, tf.bfloat16)
-        of_vectors = tf.matmul(
-            tf.cast(upstream, tf.float32), tf.cast(query, tf.float32), transpose_a=True
-        )
-        return tf.cast(tf.matmul(upstream, vectors), tf.float32), of_vectors
-
-    return tf.cast(_product(query, vectors), tf.float32), gradient

@@ -17,8 +17,8 @@ class UserTower(keras.layers.Layer):
 
     keras-nlp Transformer decoder layers over the item vectors of the history: causal self-attention
     over events, and cross-attention to the timestamp tower's states under the same causal mask (an
-    unmasked one would leak the future). The user's id embedding is added, and the request time
-    gates the result.
+    unmasked one would leak the future). The user's id embedding and profile text are added, and the
+    request time gates the result.
 
     Args:
       num_users: rows of the user embedding, row 0 (unknown user) included.
@@ -27,7 +27,8 @@ class UserTower(keras.layers.Layer):
       embedding_dim: D.
       num_layers, num_heads, dropout: of the decoder.
       history_len: longest history, for the position embedding.
-      user_id_dropout: share of users hidden in a training step.
+      user_id_dropout: share of users whose id is hidden in a training step, and, independently,
+        of those whose profile is.
       season: whether the time of the year is a feature of the request.
     """
 
@@ -60,6 +61,7 @@ class UserTower(keras.layers.Layer):
         }
         dtype = self.dtype_policy
         self.season = season
+        self.num_users = num_users
         self.num_trend_features = num_trend_features
         self.embedding_dim = embedding_dim
         self.user_id_dropout = user_id_dropout
@@ -120,8 +122,9 @@ class UserTower(keras.layers.Layer):
 
         Args:
           inputs: `history` [batch, history, D] item vectors; `time_states` [batch, history, D];
-            `user_row` int32 [batch]; `event_time_s`, `next_time_s` int64 [batch, history];
-            `query_position` int32 [batch, query].
+            `user_row` int32 [batch], where rows without an embedding count as row 0 if there are
+            profiles; `profile` [batch, D], if there are; `event_time_s`, `next_time_s` int64
+            [batch, history]; `query_position` int32 [batch, query].
           training: whether dropout acts.
 
         Returns:
@@ -134,7 +137,7 @@ class UserTower(keras.layers.Layer):
         causal = _causal_mask(history)
         for decoder in self.decoders:
             x = decoder(x, states, encoder_attention_mask=causal, training=training)
-        x += self._user(inputs["user_row"], training)[:, None]
+        x += self._user(inputs, training)[:, None]
         request = request_features(inputs["event_time_s"], inputs["next_time_s"], self.season)
         request = tf.concat([tf.cast(request, states.dtype), states], axis=-1)
         position = inputs["query_position"]
@@ -144,11 +147,22 @@ class UserTower(keras.layers.Layer):
         state = tf.concat([x, request], axis=-1)
         return query, self.trend_weight(state), self.repeat_weight(state)
 
-    def _user(self, user_row: tf.Tensor, training: bool) -> tf.Tensor:
-        if training and self.user_id_dropout:
-            keep = keras.random.uniform(tf.shape(user_row), seed=self.seed_generator)
-            user_row = tf.where(keep >= self.user_id_dropout, user_row, 0)
-        return self.user_embedding(user_row)
+    def _user(self, inputs: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
+        user_row = inputs["user_row"]
+        drops = training and self.user_id_dropout > 0
+        if drops:
+            user_row = tf.where(self._keep(user_row), user_row, 0)
+        profile = inputs.get("profile")
+        if profile is None:
+            return self.user_embedding(user_row)
+        if drops:
+            profile = tf.where(self._keep(inputs["user_row"])[:, None], profile, 0)
+        # Users that did not train are known by their profile alone.
+        return self.user_embedding(tf.where(user_row < self.num_users, user_row, 0)) + profile
+
+    def _keep(self, user_row: tf.Tensor) -> tf.Tensor:
+        draw = keras.random.uniform(tf.shape(user_row), seed=self.seed_generator)
+        return draw >= self.user_id_dropout
 
     def get_config(self) -> dict[str, Any]:
         """The arguments of the constructor."""

@@ -27,8 +27,9 @@ from trecs.features.items import ItemTable, build_item_table
 from trecs.features.neighbours import ease_table, transition_table
 from trecs.features.spec import FIRST_ITEM_ROW
 from trecs.features.trend import Trend, build_trend_table
+from trecs.features.users import UserTable
 from trecs.features.vocabulary import Vocabulary
-from trecs.models.item_tensors import ItemTensors
+from trecs.models.item_tensors import ItemTensors, profile_variable
 from trecs.models.neighbours import Neighbours
 from trecs.models.ranking import RatingHead
 from trecs.models.retrieval import RetrievalModel
@@ -51,6 +52,7 @@ class Deployment:
       offered: bool [N] by item code; other items are understood in histories and never recommended.
       text_vectors: float32 [N, H] by item code; rows of NaN where an item has no text.
       text_scale: centre and scale of text vectors, fixed with the weights.
+      users: those that trained and those known by their profile text, fixed with the weights.
       model: the trained model; its items and trend are replaced.
       bert: gives the BERT that encodes texts of new items.
       strict: the tie rule that the model was trained with.
@@ -66,6 +68,7 @@ class Deployment:
     offered: NDArray[np.bool_]
     text_vectors: NDArray[np.float32]
     text_scale: tuple[NDArray[np.float32], float]
+    users: UserTable
     model: RetrievalModel
     bert: Callable[[], Bert]
     strict: bool
@@ -99,7 +102,7 @@ class Deployment:
     def index(self) -> ExactIndex:
         """The exact index of all items; those not offered have a bias that no score overcomes."""
         trend = self.trend()
-        self.model.set_data(ItemTensors(self.items), trend)
+        self.model.set_data(ItemTensors(self.items), trend, profile_variable(self.users))
         vectors, bias = self.model.encode_items()
         features = trend.features(trend.row(tf.constant([self.as_of_s], tf.int64)))[0]
         offered = np.zeros(self.items.num_candidates, bool)
@@ -132,7 +135,7 @@ class Deployment:
             index,
             ItemCategories([names[code] for code in np.argsort(self.items.row_of_code)]),
             self.neighbours(),
-            self.vocabulary.user_ids,
+            self.users,
             history_len=self.config.model.history_len,
             strict=self.strict,
             exclude_seen=self.exclude_seen,
@@ -150,6 +153,7 @@ class Deployment:
             "exclude_seen": self.exclude_seen,
             "ties": "strict" if self.strict else "order",
             "trend_as_of_s": self.as_of_s,
+            "users_with_profile": int(np.any(self.users.profile, axis=1).sum()),
             "num_events": self.dataset.log.num_events,
             "config": self.config.to_dict(),
         }

@@ -2,45 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from functools import partial
 
 import keras
 import tensorflow as tf
 
 from trecs.features.spec import FIRST_ITEM_ROW
+from trecs.features.users import UserTable
 from trecs.models.neighbours import Neighbours, recent_events
 from trecs.models.retrieval import RetrievalModel
 from trecs.serving.additions import Additions, Pairs
 from trecs.serving.categories import ItemCategories
 from trecs.serving.index import CandidateIndex
+from trecs.serving.query_encoder import query_encoder
 from trecs.serving.rank import Ranker
 from trecs.serving.request import UNKNOWN_CANDIDATE, own_items, query_batch, sorted_history
 from trecs.serving.score_parts import PARTS, score_parts
-
-
-def request_signature() -> list[tf.TensorSpec]:
-    """Inputs of `recommend` and `encode_query`."""
-    return [
-        tf.TensorSpec([None], tf.string, name="user_id"),
-        tf.TensorSpec([None, None], tf.string, name="history_item_ids"),
-        tf.TensorSpec([None, None], tf.int64, name="history_timestamps"),
-        tf.TensorSpec([None], tf.int64, name="request_time"),
-    ]
-
-
-def filtered_signature() -> list[tf.TensorSpec]:
-    """Inputs of `recommend_filtered`."""
-    return [
-        *request_signature(),
-        tf.TensorSpec([None, None], tf.string, name="excluded_item_ids"),
-        tf.TensorSpec([None, None], tf.string, name="allowed_categories"),
-    ]
-
-
-def explain_signature() -> list[tf.TensorSpec]:
-    """Inputs of `explain`."""
-    return [*request_signature(), tf.TensorSpec([None, None], tf.string, name="item_ids")]
+from trecs.serving.signatures import (
+    explain_signature,
+    filtered_signature,
+    profiled_signature,
+    request_signature,
+)
 
 
 class RecommenderModule(tf.Module):
@@ -51,7 +34,7 @@ class RecommenderModule(tf.Module):
       index: the candidates.
       categories: theirs.
       neighbours: between them.
-      user_ids: known users in the order of their rows, from row 1 on.
+      users: known users; their profiles are those of the model's data.
       history_len: newest positions that the model reads.
       strict: tie rule that the model was trained with.
       exclude_seen: whether `recommend` leaves out the items of the history.
@@ -65,7 +48,7 @@ class RecommenderModule(tf.Module):
         index: CandidateIndex,
         categories: ItemCategories,
         neighbours: Neighbours,
-        user_ids: Sequence[str],
+        users: UserTable,
         *,
         history_len: int,
         strict: bool,
@@ -83,17 +66,20 @@ class RecommenderModule(tf.Module):
         self._neighbour_pairs = model.neighbour_pairs
         self.users = tf.lookup.StaticHashTable(
             tf.lookup.KeyValueTensorInitializer(
-                list(user_ids), tf.range(1, len(user_ids) + 1, dtype=tf.int32)
+                list(users.user_ids), tf.range(1, len(users.user_ids) + 1, dtype=tf.int32)
             ),
             default_value=0,
         )
+        self._num_trained_users = users.num_trained
+        profiles = model.encode_profiles()
+        # D wide, so that the version neither holds nor computes more of a profile than it adds.
+        self.profiles = None if profiles is None else tf.Variable(profiles, trainable=False)
         parts: list[keras.layers.Layer] = [model.timestamp_tower, model.user_tower]
         if model.repeat_term is not None:
             parts.append(model.repeat_term)
         self.tower_variables = [w.value for part in parts for w in part.weights]
         self._settings = (history_len, strict, exclude_seen, min(k, index.num_candidates))
-        # A closure, so that the Keras model is no attribute of this module.
-        self._encode = _query_encoder(model)
+        self._encode = query_encoder(model)
         self._score_repeats = None if model.repeat_term is None else model.score_repeats
         # The same by a dictionary, which is how `keras.layers.TFSMLayer` calls: endpoint "call".
         self.call = tf.function(
@@ -110,9 +96,13 @@ class RecommenderModule(tf.Module):
         explain = tf.function(self.explain, input_signature=explain_signature())
         encode_query = tf.function(self.encode_query, input_signature=query)
         encode_item = tf.function(self.encode_item, input_signature=item)
-        lookups = self.users.lookup, self.index.candidate
-        rank = {} if self.ranker is None else self.ranker.signatures(*lookups, query)
-        return rank | {
+        lookups = self._trained_row, self.index.candidate
+        more = {} if self.ranker is None else self.ranker.signatures(*lookups, query)
+        if self.profiles is not None:
+            asked = profiled_signature(self.profiles.shape[1])
+            profiled = tf.function(self.recommend_with_profile, input_signature=asked)
+            more["recommend_with_profile"] = profiled.get_concrete_function()
+        return more | {
             "serving_default": recommend,
             "recommend": recommend,
             "recommend_filtered": filtered.get_concrete_function(),
@@ -143,6 +133,24 @@ class RecommenderModule(tf.Module):
         """
         history = self._history(history_item_ids, history_timestamps, request_time)
         return self._answer(user_id, history, request_time, self._own(history), None)
+
+    def recommend_with_profile(
+        self,
+        user_id: tf.Tensor,
+        history_item_ids: tf.Tensor,
+        history_timestamps: tf.Tensor,
+        request_time: tf.Tensor,
+        profile: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        """As `recommend`, for users whose profile text is new or has changed.
+
+        Args:
+          user_id, history_item_ids, history_timestamps, request_time: as of `recommend`.
+          profile: float32 [B, D], of `encode_user_text`, in place of the known one.
+        """
+        history = self._history(history_item_ids, history_timestamps, request_time)
+        own = self._own(history)
+        return self._answer(user_id, history, request_time, own, None, profile)
 
     def recommend_filtered(
         self,
@@ -230,8 +238,9 @@ class RecommenderModule(tf.Module):
         request_time: tf.Tensor,
         excluded: tf.Tensor,
         allowed: tf.Tensor | None,
+        profile: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
-        query, repeat_weight = self._query(user_id, history, request_time)
+        query, repeat_weight = self._query(user_id, history, request_time, profile)
         candidate, _, count = history
         recent = recent_events(candidate, count)
         additions = Additions(
@@ -251,12 +260,23 @@ class RecommenderModule(tf.Module):
         return sorted_history(self.index.candidate(item_ids), item_ids, timestamps, time, strict)
 
     def _query(
-        self, user_id: tf.Tensor, history: tuple[tf.Tensor, tf.Tensor, tf.Tensor], time: tf.Tensor
+        self,
+        user_id: tf.Tensor,
+        history: tuple[tf.Tensor, tf.Tensor, tf.Tensor],
+        time: tf.Tensor,
+        profile: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Query embeddings [B, D + K + 1] and repeat weights [B, R]."""
         user_row = self.users.lookup(user_id)
         batch = query_batch(user_row, *history, time, self._settings[0])
-        return self._encode(batch, self.index.item_vectors(batch["history_row"]))
+        if profile is None and self.profiles is not None:
+            profile = tf.gather(self.profiles, user_row)
+        return self._encode(batch, self.index.item_vectors(batch["history_row"]), profile)
+
+    def _trained_row(self, user_id: tf.Tensor) -> tf.Tensor:
+        """Rows int32 [B] of users, 0 also for those known by their profile alone."""
+        row = self.users.lookup(user_id)
+        return tf.where(row <= self._num_trained_users, row, 0)
 
     def _own_pairs(
         self,
@@ -272,14 +292,3 @@ class RecommenderModule(tf.Module):
         vectors = self.index.item_vectors(own.row)
         own = own._replace(row=tf.range(tf.size(candidate)))
         return Pairs(own.query, candidate, self._score_repeats(own, repeat_weight, vectors))
-
-
-def _query_encoder(
-    model: RetrievalModel,
-) -> Callable[[dict[str, tf.Tensor], tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
-    def encode(batch: dict[str, tf.Tensor], history: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        query, weight, repeat_weight = model.encode_queries(batch, history)
-        one = tf.ones([tf.shape(query)[0], 1])
-        return tf.concat([query[:, 0], weight[:, 0], one], axis=1), repeat_weight[:, 0]
-
-    return encode

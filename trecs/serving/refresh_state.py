@@ -1,6 +1,6 @@
 """What a version keeps for its refresh, so that it needs nothing outside its own folder.
 
-`assets.extra/refresh` holds the weights, the vocabulary, the catalogue and the text vectors; the
+`assets.extra/refresh` holds the weights, the vocabulary, the catalogue and the texts' vectors; the
 events are those of `histories.parquet`, the settings those of `metadata.json`.
 """
 
@@ -20,9 +20,10 @@ from trecs.data.dataset import Dataset
 from trecs.data.store import open_items, open_log, write_items
 from trecs.errors import UsageError
 from trecs.features.spec import QUERY_FEATURES
+from trecs.features.users import UserTable, build_user_table
 from trecs.features.vocabulary import Vocabulary
 from trecs.models.build import build_model
-from trecs.models.item_tensors import ItemTensors
+from trecs.models.item_tensors import ItemTensors, profile_variable
 from trecs.models.ranking_store import load_rating_head, save_rating_head
 from trecs.models.retrieval import RetrievalModel
 from trecs.serving.deployment import Deployment
@@ -33,6 +34,8 @@ from trecs.text.fresh import save_preset
 STATE = "refresh"
 _WEIGHTS, _VOCABULARY, _ITEMS = "model.weights.h5", "vocabulary.json", "items.parquet"
 _TEXT, _BERT, _RATING = "text.npz", "bert", "rating_head.npz"
+_USERS = "users.npz"
+_PARTS = ("item_tower", "timestamp_tower", "user_tower", "repeat_term", "profile_projection")
 
 
 def save_state(deployment: Deployment, extra: Path) -> None:
@@ -43,6 +46,10 @@ def save_state(deployment: Deployment, extra: Path) -> None:
     write_items(deployment.dataset.catalogue, deployment.offered, folder / _ITEMS)
     centre, scale = deployment.text_scale
     np.savez(folder / _TEXT, vectors=deployment.text_vectors, centre=centre, scale=scale)
+    users = deployment.users
+    if users.profile_dim:
+        new = np.array(users.user_ids[users.num_trained :], str)
+        np.savez(folder / _USERS, new=new, profile=users.profile)
     _without_bert(deployment).save_weights(folder / _WEIGHTS)
     if deployment.rating_head is not None:
         save_rating_head(deployment.rating_head, folder / _RATING)
@@ -71,6 +78,7 @@ def load_state(version: Path) -> Deployment:
     vocabulary = Vocabulary.load(folder / _VOCABULARY)
     vectors, scale = _load_text(folder / _TEXT)
     dataset, offered = _load_dataset(extra, int(metadata["num_events"]))
+    users = _load_users(folder / _USERS, vocabulary)
     own_bert = folder / _BERT
     deployment = Deployment(
         config=config,
@@ -79,7 +87,13 @@ def load_state(version: Path) -> Deployment:
         offered=offered,
         text_vectors=vectors,
         text_scale=scale,
-        model=build_model(config.model, vocabulary, not metadata["exclude_seen"]),
+        users=users,
+        model=build_model(
+            config.model,
+            vocabulary,
+            not metadata["exclude_seen"],
+            profile_dim=users.profile_dim,
+        ),
         bert=lambda: load_bert(str(own_bert) if own_bert.exists() else config.text.preset),
         strict=metadata["ties"] == "strict",
         exclude_seen=metadata["exclude_seen"],
@@ -118,14 +132,27 @@ def _load_text(path: Path) -> tuple[NDArray[np.float32], tuple[NDArray[np.float3
         return text["vectors"], (text["centre"], float(text["scale"]))
 
 
+def _load_users(path: Path, vocabulary: Vocabulary) -> UserTable:
+    if not path.exists():
+        return build_user_table(vocabulary, None, np.zeros((0, 0), np.float32))
+    with np.load(path) as stored:
+        trained, new = vocabulary.user_ids, stored["new"].tolist()
+        return UserTable((*trained, *new), len(trained), stored["profile"])
+
+
 def _without_bert(deployment: Deployment) -> RetrievalModel:
     """The model without a tuned BERT, whose vectors are kept and which is kept by itself."""
     trained = deployment.model
     if trained.text_encoder is None:
         return trained
-    model = build_model(deployment.config.model, deployment.vocabulary, not deployment.exclude_seen)
+    model = build_model(
+        deployment.config.model,
+        deployment.vocabulary,
+        not deployment.exclude_seen,
+        profile_dim=deployment.users.profile_dim,
+    )
     _build(deployment, model)
-    for part in ("item_tower", "timestamp_tower", "user_tower", "repeat_term"):
+    for part in _PARTS:
         if getattr(trained, part) is not None:
             getattr(model, part).set_weights(getattr(trained, part).get_weights())
     model.transition_weight.assign(trained.transition_weight)
@@ -135,7 +162,8 @@ def _without_bert(deployment: Deployment) -> RetrievalModel:
 
 def _build(deployment: Deployment, model: RetrievalModel) -> None:
     """Make a model's variables."""
-    model.set_data(ItemTensors(deployment.items), deployment.trend())
+    profiles = profile_variable(deployment.users)
+    model.set_data(ItemTensors(deployment.items), deployment.trend(), profiles)
     # Two positions: Keras warns of a softmax over one.
     sizes = {"batch": 1, "history": 2, "query": 1}
     model({f.name: tf.zeros([sizes[d] for d in f.dims], f.dtype) for f in QUERY_FEATURES})

@@ -80,6 +80,11 @@ def check_shape(
             "INVALID_ARGUMENT",
             f"{name} needs {spec.shape.rank} dimension(s), rows first, got shape {list(shape)}",
         )
+    if not spec.shape[1:].is_compatible_with(shape[1:]):
+        wanted = spec.shape[1:].as_list()
+        raise RequestError(
+            "INVALID_ARGUMENT", f"a row of {name} needs the shape {wanted}, got {list(shape[1:])}"
+        )
     if any(size < 0 for size in shape) or shape[0] == 0:
         raise RequestError("INVALID_ARGUMENT", f"{name} needs a row or more, got {list(shape)}")
     if shape[0] > settings.max_rows:

@@ -13,7 +13,7 @@ import trecs
 from trecs.errors import ConfigError
 from trecs.models.item_tower import ItemTower
 from trecs.serving.export import write_version
-from trecs.serving.text_module import TextModule
+from trecs.serving.text_module import ProfileEncoder, TextModule
 from trecs.settings import TextConfig
 from trecs.text.bert import NO_TEXT, Bert, encode_texts
 
@@ -30,10 +30,12 @@ def write_text_version(
     scale: tuple[NDArray[np.float32], float],
     texts: Sequence[str],
     vectors: NDArray[np.float32],
+    profiles: ProfileEncoder | None = None,
 ) -> Path:
     """Write the next version, whole or not at all.
 
-    Its `assets.extra/metadata.json` lists the ops that a server must have besides TensorFlow's.
+    Its `assets.extra/metadata.json` lists the signatures, and the ops that a server must have
+    besides TensorFlow's.
 
     Args:
       to: the model's folder.
@@ -43,6 +45,7 @@ def write_text_version(
       scale: of its text vectors, as `trecs.features.items.text_scale`.
       texts: of the trained items.
       vectors: float32 [len(texts), H], what its BERT made of them then; NaN for "".
+      profiles: encodes users' texts; None where the run has none.
 
     Returns:
       The version's folder.
@@ -51,8 +54,14 @@ def write_text_version(
       ConfigError: the run has no text, or its BERT is not what it was.
     """
     bert = checked_bert(settings, load, texts, vectors)
-    module = TextModule(bert, settings.max_tokens, tower, *scale)
-    metadata = json.dumps({"trecs": trecs.__version__, "custom_ops": module.custom_ops()})
+    module = TextModule(bert, settings.max_tokens, tower, *scale, profiles)
+    metadata = json.dumps(
+        {
+            "trecs": trecs.__version__,
+            "signatures": sorted(module.signatures()),
+            "custom_ops": module.custom_ops(),
+        }
+    )
     return write_version(
         module, to, None, lambda folder: (folder / "metadata.json").write_text(metadata, "utf-8")
     )
@@ -69,8 +78,8 @@ def checked_bert(
     if settings.preset == NO_TEXT or not filled:
         raise ConfigError(
             "a model from texts to vectors needs a run that trained with text, got text.preset ="
-            f" {settings.preset!r} and {len(filled)} items with text; train with `--bert minilm`"
-            " and an items file that has text"
+            f" {settings.preset!r} and {len(filled)} of its texts; train with `--bert minilm` and"
+            " an items file that has text"
         )
     bert = load()
     now = encode_texts(bert, [texts[number] for number in filled], settings.max_tokens)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from trecs.features.spec import FIRST_ITEM_ROW, PAD_ROW
 from trecs.models.repeats import OwnItems
-from trecs.models.retrieval import RetrievalModel, score
+from trecs.models.retrieval import RetrievalModel
+from trecs.models.scoring import score
 
 _NO_SCORE = -1e9
 
