@@ -29,8 +29,6 @@ class RatingSizes:
       num_levels: L, distinct ratings where the loss is a cross-entropy over them; 0 otherwise.
       embedding_dim, num_layers, num_heads, dropout: of the decoder.
       item_id_dropout, user_id_dropout: share of items and users hidden in a training step.
-      rating_dropout: share of users whose ratings are hidden in a training step, so that a history
-        without ratings is understood too.
     """
 
     num_users: int
@@ -43,7 +41,6 @@ class RatingSizes:
     dropout: float = 0.3
     item_id_dropout: float = 0.1
     user_id_dropout: float = 0.3
-    rating_dropout: float = 0.05
 
 
 @keras.saving.register_keras_serializable("trecs")
@@ -181,7 +178,7 @@ class RatingHead(keras.layers.Layer):
           distribution around the score.
         """
         visible = self._visible(batch["visible"], training)
-        rating, rated = self._ratings(batch["history_rating"], training)
+        rating, rated = self._ratings(batch["history_rating"])
         residual = (rating - history["offset"]) * rated
         age_s = _seconds(batch["request_time_s"][:, :, None] - batch["history_time_s"][:, None])
         prior = 5 * tf.nn.softplus(self.prior)
@@ -245,12 +242,9 @@ class RatingHead(keras.layers.Layer):
         share = keras.random.uniform([shape[0], 1, 1], seed=self.seed_generator) * _MAX_HIDDEN
         return visible & (keras.random.uniform(shape, seed=self.seed_generator) >= share)
 
-    def _ratings(self, rating: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+    def _ratings(self, rating: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Standardised ratings [B, L], 0 where unknown (NaN), and whether they are known."""
         known = tf.math.is_finite(rating)
-        if training:
-            keep = keras.random.uniform([tf.shape(rating)[0], 1], seed=self.seed_generator)
-            known &= keep >= self.sizes.rating_dropout
         rated = tf.cast(known, tf.float32)
         return tf.where(known, (rating - self.mean) / self.scale, 0.0), rated
 

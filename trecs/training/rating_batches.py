@@ -24,7 +24,7 @@ from trecs.training.rating_statistics import item_sums_before, item_sums_without
 Reads = Literal["earlier", "all-but-target"]
 Arrays = dict[str, NDArray[Any]]
 
-_ROW = 256
+_ROW = 1024
 """Most targets of a row, and how far apart the ends of their histories may lie."""
 
 
