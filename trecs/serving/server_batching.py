@@ -64,6 +64,7 @@ class Batcher:
 
     def __init__(self, settings: ServerSettings, observe: Callable[[int], None]) -> None:
         self._settings, self._observe = settings, observe
+        self._told: list[Callable[[], None]] = []
         self._waiting: queue.Queue[_Job | None] = queue.Queue(settings.max_queued)
         self._thread = threading.Thread(target=self._work, name="trecs-batcher", daemon=True)
         self._thread.start()
@@ -86,6 +87,10 @@ class Batcher:
             ) from None
         return job.future
 
+    def tell_of_batches(self, told: Callable[[], None]) -> None:
+        """Have a function called, in the batcher's thread, after each batch has been answered."""
+        self._told.append(told)
+
     def close(self) -> None:
         """Compute what waits, then stop."""
         self._waiting.put(None)
@@ -98,6 +103,13 @@ class Batcher:
             for batch in self._batches(jobs):
                 self._observe(sum(job.rows for job in batch))
                 _answer(batch)
+                self._tell()
+            # Requests that came too late are in no batch.
+            self._tell()
+
+    def _tell(self) -> None:
+        for told in self._told:
+            told()
 
     def _gather(self) -> tuple[list[_Job], bool]:
         """Jobs that arrive within a window, and whether they are the last."""
