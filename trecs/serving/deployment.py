@@ -58,6 +58,8 @@ class Deployment:
       k: length of the lists.
       as_of_s: UTC epoch seconds; the trend counts the events of the days before its day.
       rating_head: trained; None where the log of the training had no ratings.
+      trained_until_s: UTC epoch seconds of the last training event; None where an older export
+        does not say.
     """
 
     config: Config
@@ -73,6 +75,7 @@ class Deployment:
     k: int
     as_of_s: int
     rating_head: RatingHead | None = None
+    trained_until_s: int | None = None
 
     @cached_property
     def items(self) -> ItemTable:
@@ -150,6 +153,8 @@ class Deployment:
             "exclude_seen": self.exclude_seen,
             "ties": "strict" if self.strict else "order",
             "trend_as_of_s": self.as_of_s,
+            "trained_until_s": self.trained_until_s,
+            "rank": self.rating_head is not None,
             "num_events": self.dataset.log.num_events,
             "config": self.config.to_dict(),
         }
