@@ -4,11 +4,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import grpc
 import numpy as np
@@ -24,14 +23,12 @@ from tensorflow_serving.apis import (
 )
 
 from trecs.serving.rest_json import DEFAULT_SIGNATURE
-from trecs.serving.server_answers import SMALL_ANSWER, SMALL_BODY, Answers
+from trecs.serving.server_answers import SMALL_ANSWER, SMALL_BODY, Answers, here_or_aside
 from trecs.serving.server_inputs import Arrays, check_arrays, check_names, check_shape
 from trecs.serving.server_metadata import metadata_response, status_response
 from trecs.serving.server_metrics import ServerMetrics
 from trecs.serving.server_settings import RequestError, ServerSettings
 from trecs.serving.server_versions import LoadedVersion, ModelVersions
-
-_T = TypeVar("_T")
 
 
 class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
@@ -75,7 +72,7 @@ class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         signature = request.model_spec.signature_name or DEFAULT_SIGNATURE
         specs = version.inputs(signature)
         small = request.ByteSize() <= SMALL_BODY
-        arrays = await _here_or_aside(small, _arrays, request, specs, self._settings)
+        arrays = await here_or_aside(small, _arrays, request, specs, self._settings)
         limit_s = min(context.time_remaining() or np.inf, self._settings.timeout_s)
         outputs = await self._answers.ask(version, signature, arrays, limit_s)
         wanted = {name: outputs[name] for name in _wanted(request, outputs)}
@@ -84,7 +81,7 @@ class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         response.model_spec.version.value = version.number
         response.model_spec.signature_name = signature
         small = sum(value.size for value in wanted.values()) <= SMALL_ANSWER
-        await _here_or_aside(small, _fill, response, wanted)
+        await here_or_aside(small, _fill, response, wanted)
         return response
 
 
@@ -133,11 +130,6 @@ async def _status(
         metrics.request("grpc", code, time.monotonic() - began)
     if code != "OK":
         await context.abort(grpc.StatusCode[code], message)
-
-
-async def _here_or_aside(here: bool, function: Callable[..., _T], *arguments: Any) -> _T:
-    """Call a function in the loop, or in another thread where that would hold up the others."""
-    return function(*arguments) if here else await asyncio.to_thread(function, *arguments)
 
 
 def _number(spec: model_pb2.ModelSpec) -> int | None:

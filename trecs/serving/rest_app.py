@@ -6,13 +6,12 @@ import time
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from trecs.serving.rest_json import read_predict, write_predict
-from trecs.serving.server_answers import SMALL_ANSWER, SMALL_BODY, Answers
+from trecs.serving.server_answers import SMALL_ANSWER, SMALL_BODY, Answers, here_or_aside
 from trecs.serving.server_metadata import metadata_json, status_json
 from trecs.serving.server_metrics import ServerMetrics
 from trecs.serving.server_settings import HTTP_STATUS, RequestError, ServerSettings
@@ -52,16 +51,12 @@ class _Rest:
     async def _predict(self, request: Request, name: str, number: int | None) -> Response:
         version = self.versions.get(name, number)
         body = await _body(request, self.settings.max_body_bytes)
-        if len(body) <= SMALL_BODY:
-            asked = read_predict(body, version, self.settings)
-        else:
-            asked = await run_in_threadpool(read_predict, body, version, self.settings)
+        small = len(body) <= SMALL_BODY
+        asked = await here_or_aside(small, read_predict, body, version, self.settings)
         limit_s = self.settings.timeout_s
         outputs = await self.answers.ask(version, asked.signature, asked.inputs, limit_s)
-        if next(iter(outputs.values())).size <= SMALL_ANSWER:
-            written = write_predict(outputs, asked.by_row)
-        else:
-            written = await run_in_threadpool(write_predict, outputs, asked.by_row)
+        small = next(iter(outputs.values())).size <= SMALL_ANSWER
+        written = await here_or_aside(small, write_predict, outputs, asked.by_row)
         return Response(written, media_type="application/json")
 
 

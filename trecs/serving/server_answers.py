@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
+from typing import Any, TypeVar
 
 from trecs.serving.server_batching import Batcher
 from trecs.serving.server_inputs import Arrays
 from trecs.serving.server_settings import RequestError
 from trecs.serving.server_versions import LoadedVersion
+
+_T = TypeVar("_T")
 
 SMALL_BODY = 16 << 10
 """Bytes of a request that is read in the loop, sooner than another thread would begin to."""
@@ -76,3 +80,8 @@ def _give_up(answer: asyncio.Future[Arrays], limit_s: float) -> None:
     if not answer.done():
         late = f"no answer within {limit_s:.1f} s; ask for less at once, or again later"
         answer.set_exception(RequestError("DEADLINE_EXCEEDED", late))
+
+
+async def here_or_aside(here: bool, function: Callable[..., _T], *arguments: Any) -> _T:
+    """Call a function in the loop, or in another thread where that would hold up the others."""
+    return function(*arguments) if here else await asyncio.to_thread(function, *arguments)
