@@ -88,7 +88,7 @@ class Batcher:
         return job.future
 
     def tell_of_batches(self, told: Callable[[], None]) -> None:
-        """Have a function called, in the batcher's thread, after each batch has been answered."""
+        """Have a function called, in the batcher's thread, whenever requests have been answered."""
         self._told.append(told)
 
     def close(self) -> None:
@@ -100,12 +100,13 @@ class Batcher:
         stopped = False
         while not stopped:
             jobs, stopped = self._gather()
-            for batch in self._batches(jobs):
+            batches = list(self._batches(jobs))
+            # Of requests that came too late, and are in none of them.
+            self._tell()
+            for batch in batches:
                 self._observe(sum(job.rows for job in batch))
                 _answer(batch)
                 self._tell()
-            # Requests that came too late are in no batch.
-            self._tell()
 
     def _tell(self) -> None:
         for told in self._told:
