@@ -4,8 +4,8 @@
 
 Serves a copy of the folder's newest version by `trecs serve` and asks it over REST, then over
 gRPC: one client alone; 50 that think; 50 that do not (see `serving_load.py`); and 50 that do not
-while a second version appears after a quarter of the time, and `trecs refresh` begins a third after
-another quarter.
+while a second version appears after a quarter of the time, and `trecs refresh` writes a third a
+quarter later; that load goes on until the third is served.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -37,13 +38,24 @@ START_S = 120.0
 TRECS = (sys.executable, "-m", "trecs.cli")
 
 
+@dataclass(frozen=True)
+class Served:
+    """A served folder, and the addresses by API."""
+
+    folder: Path
+    addresses: dict[str, str]
+
+
 @contextmanager
-def served(folder: Path, log: Path) -> Iterator[dict[str, str]]:
-    """The addresses, by API, of a server of the folder, in a process of its own."""
+def served_copy(model: Path, root: Path) -> Iterator[Served]:
+    """A server of a copy of the newest version, in a process of its own."""
+    folder, log = root / NAME, root / "log"
+    folder.mkdir()
+    _copy(model / str(versions(model)[-1]), folder / "1")
     command = [*TRECS, "serve", str(folder), "--name", NAME, "--rest-port", "0", "--grpc-port", "0"]
     with log.open("w") as said, subprocess.Popen(command, stderr=said) as process:
         try:
-            yield _addresses(process, log)
+            yield Served(folder, _addresses(process, log))
         finally:
             process.terminate()
 
@@ -60,22 +72,37 @@ def _addresses(process: subprocess.Popen[bytes], log: Path) -> dict[str, str]:
 
 
 async def changed_load(
-    api: Rest | Grpc, asked: tuple[list[Inputs], int], told: argparse.Namespace, folder: Path
+    api: Rest | Grpc, asked: tuple[list[Inputs], int], told: argparse.Namespace, served: Served
 ) -> dict[str, object]:
-    """Figures of a closed load during which two versions appear."""
+    """Figures of a closed load during which two versions appear; it ends when both were served."""
+    change = asyncio.create_task(_change(served, told.seconds / 4))
+    found = await load(api, asked, told.clients, told.seconds, 0.0, change)
+    await change
+    return found.figures() | {"versions": states(served)}
 
-    async def change() -> None:
-        newest = folder / str(versions(folder)[-1])
-        await asyncio.sleep(told.seconds / 4)
-        await asyncio.to_thread(_copy, newest, folder / str(int(newest.name) + 1))
-        await asyncio.sleep(told.seconds / 4)
-        command = [*TRECS, "refresh", str(folder), "--events", str(_newer_events(newest))]
-        process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.DEVNULL)
-        if await process.wait():
-            raise SystemExit("the refresh failed")
 
-    found, _ = await asyncio.gather(load(api, asked, told.clients, told.seconds, 0.0), change())
-    return found.figures()
+async def _change(served: Served, wait_s: float) -> None:
+    newest = versions(served.folder)[-1]
+    version = served.folder / str(newest)
+    await asyncio.sleep(wait_s)
+    await asyncio.to_thread(_copy, version, served.folder / str(newest + 1))
+    await _until_served(served, newest + 1)
+    await asyncio.sleep(wait_s)
+    events = str(_newer_events(version))
+    command = [*TRECS, "refresh", str(served.folder), "--events", events, "--keep", "2"]
+    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.DEVNULL)
+    if await process.wait():
+        raise SystemExit("the refresh failed")
+    await _until_served(served, newest + 2)
+
+
+async def _until_served(served: Served, number: int) -> None:
+    for _ in range(int(START_S)):
+        found = await asyncio.to_thread(states, served)
+        if found.get(str(number)) == "AVAILABLE":
+            return
+        await asyncio.sleep(1)
+    raise SystemExit(f"version {number} was not served within {START_S:.0f} s: {found}")
 
 
 def _copy(version: Path, target: Path) -> None:
@@ -98,33 +125,27 @@ def _newer_events(version: Path) -> Path:
     return path
 
 
-def states(address: str) -> dict[str, str]:
+def states(served: Served) -> dict[str, str]:
     """States of the versions by number."""
-    with urllib.request.urlopen(f"{address}/v1/models/{NAME}") as response:
+    url = f"{served.addresses['rest']}/v1/models/{NAME}"
+    with urllib.request.urlopen(url, timeout=START_S) as response:
         return {s["version"]: s["state"] for s in json.load(response)["model_version_status"]}
 
 
-def measure(told: argparse.Namespace, root: Path) -> dict[str, object]:
-    """All loads over all APIs that are asked for."""
-    folder, report = root / NAME, {}
-    folder.mkdir()
-    shutil.copytree(told.model / str(versions(told.model)[-1]), folder / "1")
-    with served(folder, root / "log") as addresses:
-        for name in told.apis:
-            api, asked = api_of(addresses[name], NAME), inputs_of(folder / "1")
-            alone_s = unloaded_median_s(api, asked, min(ALONE_S, told.seconds))
-            figures = report[name] = {"unloaded_median_ms": round(1e3 * alone_s, 2)}
-            for kind in told.loads:
-                if kind == "changes":
-                    found = asyncio.run(changed_load(api, asked, told, folder))
-                    found["versions"] = states(addresses["rest"])
-                else:
-                    think_s = told.think if kind == "thinking" else 0.0
-                    found = asyncio.run(
-                        load(api, asked, told.clients, told.seconds, think_s)
-                    ).figures()
-                    found["p99_over_unloaded_median"] = round(found["p99_ms"] / 1e3 / alone_s, 1)
-                figures[kind] = found
+def measure(served: Served, name: str, told: argparse.Namespace) -> dict[str, object]:
+    """Figures of the loads over one API."""
+    api = api_of(served.addresses[name], NAME)
+    asked = inputs_of(served.folder / str(versions(served.folder)[-1]))
+    alone_s = unloaded_median_s(api, asked, min(ALONE_S, told.seconds))
+    report: dict[str, object] = {"unloaded_median_ms": round(1e3 * alone_s, 2)}
+    for kind in told.loads:
+        if kind == "changes":
+            report[kind] = asyncio.run(changed_load(api, asked, told, served))
+            continue
+        think_s = told.think if kind == "thinking" else 0.0
+        found = asyncio.run(load(api, asked, told.clients, told.seconds, think_s)).figures()
+        ratio = round(found["p99_ms"] / 1e3 / alone_s, 1)
+        report[kind] = found | {"p99_over_unloaded_median": ratio}
     return report
 
 
@@ -138,8 +159,8 @@ def main() -> None:
     parser.add_argument("--apis", nargs="+", default=["rest", "grpc"], choices=["rest", "grpc"])
     parser.add_argument("--loads", nargs="+", default=list(LOADS), choices=LOADS)
     told = parser.parse_args()
-    with tempfile.TemporaryDirectory() as root:
-        report = measure(told, Path(root))
+    with tempfile.TemporaryDirectory() as root, served_copy(told.model, Path(root)) as served:
+        report = {name: measure(served, name, told) for name in told.apis}
     print(json.dumps({"clients": told.clients, "seconds": told.seconds, **report}, indent=2))
     lost = sum(report[api][kind]["lost"] for api in told.apis for kind in told.loads)
     if lost:

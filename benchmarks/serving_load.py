@@ -81,9 +81,17 @@ def inputs_of(version: Path, count: int = 1000, seed: int = 0) -> tuple[list[Inp
 
 
 async def load(
-    api: Rest | Grpc, asked: tuple[list[Inputs], int], clients: int, seconds: float, think_s: float
+    api: Rest | Grpc,
+    asked: tuple[list[Inputs], int],
+    clients: int,
+    seconds: float,
+    think_s: float,
+    meanwhile: asyncio.Task[None] | None = None,
 ) -> Found:
-    """Clients that ask one request after another, `think_s` apart on average."""
+    """Clients that ask one request after another, `think_s` apart on average.
+
+    They go on for `seconds`, and for as long as something else takes that happens meanwhile.
+    """
     requests, k = [api.request(inputs) for inputs in asked[0]], asked[1]
     found, began = Found(), time.perf_counter()
 
@@ -92,7 +100,7 @@ async def load(
         for place in range(number, 1 << 62, clients):
             pause_s = dice.expovariate(1 / think_s) if think_s else 0.0
             asked_at = time.perf_counter() + pause_s
-            if asked_at - began > seconds:
+            if asked_at - began > seconds and (meanwhile is None or meanwhile.done()):
                 break
             await asyncio.sleep(pause_s)
             asked_at = time.perf_counter()
