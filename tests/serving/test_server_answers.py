@@ -1,78 +1,241 @@
-"""An event loop gets the batcher's answers, and is woken once for all of a batch."""
+"""A running server answers as the exported model does, in TensorFlow Serving's words."""
 
 from __future__ import annotations
 
-import asyncio
-from typing import cast
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
+import grpc
 import numpy as np
 import pytest
+import tensorflow as tf
+from serving_process import http, serving
+from serving_shop import Shop
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
 
-from trecs.serving.server_answers import Answers
-from trecs.serving.server_batching import Batcher
-from trecs.serving.server_inputs import Arrays
-from trecs.serving.server_settings import RequestError, ServerSettings
-from trecs.serving.server_versions import LoadedVersion
+from trecs.errors import UsageError
+from trecs.serving import Client
+from trecs.serving.server import Server
+from trecs.serving.server_settings import ServerSettings
 
-
-class _Doubles:
-    """Answers each row with twice its time; refuses a negative one."""
-
-    def run(self, signature: str, inputs: Arrays) -> Arrays:
-        if (inputs["request_time"] < 0).any():
-            raise RuntimeError("negative")
-        return {"double": 2 * inputs["request_time"]}
-
-
-MODEL = cast("LoadedVersion", _Doubles())
-
-
-def _batcher(window_s: float) -> Batcher:
-    return Batcher(ServerSettings(batch_window_s=window_s), lambda rows: None)
+USERS = [f"u{n}" for n in range(1, 9)]
 
 
-def _inputs(time_s: int) -> Arrays:
-    return {"request_time": np.array([time_s], np.int64)}
+@pytest.fixture(scope="module")
+def server(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(shop, tmp_path_factory.mktemp("served") / "shop", number=3) as server:
+        yield server
 
 
-def test_a_batch_wakes_the_loop_once():
-    batcher, woken = _batcher(0.3), []
-
-    async def ask() -> list[Arrays]:
-        answers, loop = Answers(batcher), asyncio.get_running_loop()
-        wake = loop.call_soon_threadsafe
-        loop.call_soon_threadsafe = lambda *told: (woken.append(told), wake(*told))  # type: ignore
-        return await asyncio.gather(*(answers.ask(MODEL, "s", _inputs(n), 9) for n in range(20)))
-
-    found = asyncio.run(ask())
-    batcher.close()
-
-    assert [int(answer["double"][0]) for answer in found] == list(range(0, 40, 2))
-    assert len(woken) == 1
+@pytest.fixture
+def channel(server: Server) -> Iterator[grpc.Channel]:
+    with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+        yield channel
 
 
-def test_errors_and_late_answers_reach_who_asked():
-    batcher = _batcher(0.3)
-
-    async def ask(time_s: int, limit_s: float) -> Arrays:
-        return await Answers(batcher).ask(MODEL, "s", _inputs(time_s), limit_s)
-
-    with pytest.raises(RequestError, match="RuntimeError: negative"):
-        asyncio.run(ask(-1, 9))
-    with pytest.raises(RequestError, match="no answer within 0.1 s") as late:
-        asyncio.run(ask(1, 0.1))
-    batcher.close()
-    assert late.value.code == "DEADLINE_EXCEEDED"
+def _row(shop: Shop, user: str) -> dict[str, object]:
+    history = shop.history(user)
+    return {
+        "user_id": user,
+        "history_item_ids": [item for item, _ in history],
+        "history_timestamps": [time_s for _, time_s in history],
+        "request_time": shop.as_of_s,
+    }
 
 
-def test_no_answer_is_missed_that_comes_at_once():
-    batcher = _batcher(0.0)
+@pytest.mark.parametrize("scheme", ["http", "grpc"])
+def test_the_served_lists_are_the_exported_models(shop: Shop, server: Server, scheme: str):
+    port = server.rest_port if scheme == "http" else server.grpc_port
+    client = Client(f"{scheme}://127.0.0.1:{port}", "shop")
+    histories = [shop.history(user) for user in USERS]
+    times = [shop.as_of_s + 3600 * n for n in range(len(USERS))]
+    ids, scores = shop.recommend(USERS, histories, times)
 
-    async def ask() -> int:
-        answers = Answers(batcher)
-        for n in range(300):
-            await answers.ask(MODEL, "s", _inputs(n), 2)
-        return 300
+    found = client.recommend_many(USERS, histories, times, k=10)
+    client.close()
+    assert [[item.item_id for item in row] for row in found] == [row[:10] for row in ids]
+    np.testing.assert_allclose(
+        [[item.score for item in row] for row in found], scores[:, :10], rtol=1e-5, atol=1e-5
+    )
 
-    assert asyncio.run(ask()) == 300
-    batcher.close()
+
+def test_requests_at_the_same_time_do_not_mix(shop: Shop, server: Server):
+    client = Client(f"http://127.0.0.1:{server.rest_port}", "shop")
+    asked = [(user, length) for length in (0, 1, 3, 40) for user in USERS]
+
+    def ask(user: str, length: int) -> list[str]:
+        found = client.recommend(user, shop.history(user)[:length], shop.as_of_s, k=10)
+        return [item.item_id for item in found]
+
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(lambda pair: ask(*pair), asked))
+    for (user, length), ids in zip(asked, found, strict=True):
+        alone, _ = shop.recommend([user], [shop.history(user)[:length]], [shop.as_of_s])
+        assert ids == alone[0][:10]
+
+
+def test_rows_and_columns_are_answered_in_their_own_format(shop: Shop, server: Server):
+    row = _row(shop, "u2")
+    status, by_row = http(server, "/v1/models/shop:predict", {"instances": [row]})
+    assert status == 200
+    columns = {"inputs": {name: [value] for name, value in row.items()}}
+    status, by_column = http(server, "/v1/models/shop/versions/3:predict", columns)
+    assert status == 200
+
+    assert list(by_row) == ["predictions"]
+    assert list(by_column) == ["outputs"]
+    assert by_row["predictions"][0]["item_ids"] == by_column["outputs"]["item_ids"][0]
+    assert len(by_row["predictions"][0]["item_ids"]) == 20
+
+
+def test_one_input_and_one_output_need_no_names(shop: Shop, server: Server):
+    expected = shop.loaded.signatures["encode_item"](item_id=tf.constant(["i1", "i2"]))
+    for body, key in (
+        ({"instances": ["i1", "i2"]}, "predictions"),
+        ({"inputs": ["i1", "i2"]}, "outputs"),
+        ({"instances": [{"b64": "aTE="}, "i2"]}, "predictions"),
+    ):
+        status, answer = http(
+            server, "/v1/models/shop:predict", {"signature_name": "encode_item", **body}
+        )
+        assert status == 200
+        np.testing.assert_allclose(answer[key], expected["embedding"], rtol=1e-5, atol=1e-6)
+
+
+def test_status_and_metadata_are_as_tensorflow_serving_writes_them(server: Server):
+    status, answer = http(server, "/v1/models/shop")
+    assert (status, answer) == (
+        200,
+        {
+            "model_version_status": [
+                {
+                    "version": "3",
+                    "state": "AVAILABLE",
+                    "status": {"error_code": "OK", "error_message": ""},
+                }
+            ]
+        },
+    )
+    status, answer = http(server, "/v1/models/shop/versions/3/metadata")
+    assert status == 200
+    assert answer["model_spec"] == {"name": "shop", "signature_name": "", "version": "3"}
+    signatures = answer["metadata"]["signature_def"]["signature_def"]
+    time_input = signatures["recommend"]["inputs"]["history_timestamps"]
+    assert time_input["dtype"] == "DT_INT64"
+    assert [dim["size"] for dim in time_input["tensor_shape"]["dim"]] == ["-1", "-1"]
+
+
+def test_grpc_tells_status_and_metadata(channel: grpc.Channel):
+    models = model_service_pb2_grpc.ModelServiceStub(channel)
+    asked = get_model_status_pb2.GetModelStatusRequest()
+    asked.model_spec.name = "shop"
+    found = models.GetModelStatus(asked).model_version_status
+    assert [(one.version, one.state) for one in found] == [(3, 30)]  # 30 is AVAILABLE
+
+    predictions = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+    request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
+    request.model_spec.name = "shop"
+    signatures = get_model_metadata_pb2.SignatureDefMap()
+    answer = predictions.GetModelMetadata(request)
+    assert answer.metadata["signature_def"].Unpack(signatures)
+    assert set(signatures.signature_def["recommend"].outputs) == {"item_ids", "scores"}
+
+
+def test_grpc_gives_the_outputs_that_were_asked_for(channel: grpc.Channel):
+    request = predict_pb2.PredictRequest(output_filter=["embedding"])
+    request.model_spec.name, request.model_spec.signature_name = "shop", "encode_item"
+    request.inputs["item_id"].CopyFrom(tf.make_tensor_proto(["i1"]))
+    stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+
+    answer = stub.Predict(request)
+    assert list(answer.outputs) == ["embedding"]
+    assert answer.model_spec.version.value == 3
+
+    request.output_filter[:] = ["scores"]
+    with pytest.raises(grpc.RpcError, match="outputs are embedding, got 'scores'"):
+        stub.Predict(request)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda r: r.model_spec.version.__setattr__("value", 9), "Servable not found"),
+        (lambda r: r.inputs["item_id"].CopyFrom(tf.make_tensor_proto([1])), "needs type string"),
+        (lambda r: r.inputs["more"].CopyFrom(tf.make_tensor_proto([1])), "unknown 'more'"),
+        (lambda r: r.inputs.clear(), "no item_id"),
+        # A few bytes that declare a tensor of 10^12 values.
+        (
+            lambda r: r.inputs["item_id"].tensor_shape.dim[0].__setattr__("size", 10**12),
+            "may have 1024 rows, got 1000000000000",
+        ),
+        (
+            lambda r: r.inputs["item_id"].tensor_shape.dim[0].__setattr__("size", -1),
+            "needs a row or more",
+        ),
+        (
+            lambda r: r.inputs["item_id"].tensor_shape.dim[0].__setattr__("size", 1),
+            "does not hold the values",
+        ),
+    ],
+)
+def test_grpc_refuses_what_does_not_fit(channel: grpc.Channel, spoil, message: str):
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name, request.model_spec.signature_name = "shop", "encode_item"
+    request.inputs["item_id"].CopyFrom(tf.make_tensor_proto(["i1", "i2"]))
+    spoil(request)
+
+    stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+    with pytest.raises(grpc.RpcError, match=message) as caught:
+        stub.Predict(request)
+    assert caught.value.code() in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND)
+
+
+def test_health_readiness_and_counts(server: Server):
+    http(server, "/v1/models/shop:predict", {"inputs": {}})
+    assert http(server, "/healthz") == (200, {"status": "alive"})
+    assert http(server, "/readyz") == (200, {"status": "ready"})
+
+    status, text = http(server, "/monitoring/prometheus/metrics")
+    assert status == 200
+    assert 'trecs_requests_total{api="rest",code="INVALID_ARGUMENT"}' in text
+    assert "trecs_served_version 3.0" in text
+
+
+def test_it_listens_at_the_loopback_address_unless_told_otherwise():
+    assert ServerSettings().host == "127.0.0.1"
+
+
+def test_a_taken_port_is_an_error(shop: Shop, server: Server):
+    with pytest.raises(UsageError, match=f"cannot listen at 127.0.0.1:{server.rest_port}"):
+        Server(shop.version.parent, settings=ServerSettings(rest_port=server.rest_port))
+
+
+def test_the_command_serves_and_stops_when_it_is_told_to(shop: Shop):
+    command = [sys.executable, "-m", "trecs.cli", "serve", str(shop.version.parent)]
+    ports = ["--rest-port", "0", "--grpc-port", "0"]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    with subprocess.Popen(
+        [*command, *ports], stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stderr is not None
+        line = next(line for line in process.stderr if line.startswith("serving "))
+        try:
+            address = line.split()[4].removesuffix(",").removesuffix("/v1/models/shop")
+            found = Client(address, "shop").recommend("u2", [], shop.as_of_s)
+            process.send_signal(signal.SIGTERM)
+            _, rest = process.communicate(timeout=30)
+        finally:
+            process.kill()
+
+    assert len(found) == 10
+    assert process.returncode == 0, rest
