@@ -116,6 +116,10 @@ peers: $(STAMP)  ## train RecTools, RecBole and TFRS on what trecs exports, scor
 	  benchmarks/peers/run complete-journey $$split $(PEER_SECONDS); \
 	done
 
+.PHONY: load
+load: $(STAMP)  ## 50 clients at the local server of make demo's model, also while it changes (13 minutes)
+	$(BIN)/python benchmarks/serving_changes.py $(DEMO_MODEL)
+
 .PHONY: clean
 clean:  ## remove caches, runs and builds; keep .venv, downloads and saved_models
 	rm -rf .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info runs

@@ -18,6 +18,7 @@ def test_the_warm_up_requests_are_answered_by_the_version_beside_them(shop: Shop
 
     lengths = [inputs["history_item_ids"].shape for name, inputs in requests if name == "recommend"]
     assert lengths == [(1, 0), (1, 1), (1, 10), (1, 50)]
+    assert {"rank", "rank_rated"} <= {name for name, _ in requests}
     for name, inputs in requests:
         outputs = version.run(name, inputs)
         assert all(len(array) == 1 for array in outputs.values())
@@ -40,12 +41,13 @@ def test_the_warm_up_file_is_prediction_logs_in_tfrecords(shop: Shop):
 
 
 def test_example_histories_lie_before_their_request():
-    requests = example_requests(["u"], ["a", "b"], 10_000_000, [3])
+    requests = example_requests(["u"], ["a", "b"], 10_000_000, [3], rank=False)
     (_, inputs), *_ = requests
 
     assert inputs["history_item_ids"].tolist() == [["a", "b", "a"]]
     assert inputs["history_timestamps"].tolist() == [[9_989_200, 9_992_800, 9_996_400]]
     assert inputs["request_time"].dtype == np.int64
+    assert "rank" not in {name for name, _ in requests}
 
 
 def test_the_card_says_what_the_model_was_made_from(shop: Shop):
@@ -55,8 +57,10 @@ def test_the_card_says_what_the_model_was_made_from(shop: Shop):
     titles = pd.DataFrame({"item_id": ["a", "b"], "title": ["", ""]})
     events = pd.DataFrame({"user_id": ["u", "u", "v"], "timestamp": [0, 86_400, 172_800]})
     facts = {"trecs": "1", "tensorflow": "2", "keras": "3", "k": 2, "exclude_seen": False}
-    text = model_card({**facts, "trend_as_of_s": 259_200, "config": {"x": 1}}, titles, events)
+    facts |= {"trained_until_s": 90_061, "trend_as_of_s": 259_200, "config": {"x": 1}}
+    text = model_card(facts, titles, events)
     assert "| known users | 2 |" in text
     assert "| events | 3, 1970-01-01 to 1970-01-03 |" in text
+    assert "| last training event | 1970-01-02T01:01:01+00:00 |" in text
     assert "1970-01-04T00:00:00+00:00" in text
     assert "may be recommended again" in text

@@ -24,9 +24,11 @@ def test_refresh_prints_the_version_and_says_what_is_new(shop: Shop, tmp_path: P
     assert said.out == f"{model / '2'}\n"
     assert "1 new event, 0 new items, 0 items no longer offered" in said.err
     assert "trend as of 2021-03-02T23:59:59Z" in said.err
-    assert main([*command, "--at", "2021-03-02T00:00:00Z"]) == 0
+    assert main([*command, "--at", "2021-03-02T00:00:00Z", "--keep", "1"]) == 0
     said = capsys.readouterr()
     assert said.out == f"{model / '2'}\n"
+    assert "version 1 is removed: 1 stay" in said.err
+    assert not (model / "1").exists()
     assert "all events are known already: version 2 stays the newest" in said.err
 
 
@@ -35,6 +37,7 @@ def test_refresh_prints_the_version_and_says_what_is_new(shop: Shop, tmp_path: P
     [
         ([], 2, "a refresh needs newer events or an items file, but neither came"),
         (["--events", "nowhere.csv"], 1, "nowhere.csv"),
+        (["--events", "nowhere.csv", "--keep", "0"], 2, "--keep must be 1 or more versions, got 0"),
         (["--events", "nowhere.csv", "--at", "soon"], 2, "a time must be ISO 8601"),
     ],
 )

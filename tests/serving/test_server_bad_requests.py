@@ -14,6 +14,7 @@ from serving_process import SETTINGS, copy_version
 from serving_shop import Shop
 
 from trecs.serving.rest_app import rest_app
+from trecs.serving.server_answers import Answers
 from trecs.serving.server_batching import Batcher
 from trecs.serving.server_metrics import ServerMetrics
 from trecs.serving.server_versions import ModelVersions
@@ -31,7 +32,7 @@ def web(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestCl
     metrics = ServerMetrics()
     versions = ModelVersions(folder, "shop", SETTINGS.poll_s)
     batcher = Batcher(SETTINGS, metrics.batch)
-    app = rest_app(versions, batcher, metrics, SETTINGS)
+    app = rest_app(versions, Answers(batcher), metrics, SETTINGS)
     yield TestClient(app, raise_server_exceptions=False)
     batcher.close()
     versions.close()

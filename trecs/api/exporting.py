@@ -92,6 +92,7 @@ def deploy(run: Run, k: int) -> Deployment:
         k=k,
         as_of_s=int(run.dataset.log.timestamp_s[-1]) + DAY_S,
         rating_head=rating_head(run),
+        trained_until_s=int(run.dataset.log.timestamp_s[run.split.train].max()),
     )
 
 

@@ -15,6 +15,12 @@ def add_refresh_options(refresh: argparse.ArgumentParser) -> None:
     refresh.add_argument(
         "--at", metavar="TIME", help="leave events from then on out; default: none is"
     )
+    refresh.add_argument(
+        "--keep",
+        type=int,
+        metavar="N",
+        help="remove all versions but the newest N, once the new one is whole; default: all stay",
+    )
 
 
 def run_refresh(options: argparse.Namespace) -> None:
@@ -23,4 +29,5 @@ def run_refresh(options: argparse.Namespace) -> None:
     from trecs.data.history import parse_moment
 
     at_s = None if options.at is None else parse_moment(options.at)
-    write(str(api.refresh(options.model, options.events, options.items, at_s, note)))
+    version = api.refresh(options.model, options.events, options.items, at_s, note, options.keep)
+    write(str(version))

@@ -60,6 +60,8 @@ class Deployment:
       k: length of the lists.
       as_of_s: UTC epoch seconds; the trend counts the events of the days before its day.
       rating_head: trained; None where the log of the training had no ratings.
+      trained_until_s: UTC epoch seconds of the last training event; None where an older export
+        does not say.
     """
 
     config: Config
@@ -76,6 +78,7 @@ class Deployment:
     k: int
     as_of_s: int
     rating_head: RatingHead | None = None
+    trained_until_s: int | None = None
 
     @cached_property
     def items(self) -> ItemTable:
@@ -154,6 +157,8 @@ class Deployment:
             "ties": "strict" if self.strict else "order",
             "trend_as_of_s": self.as_of_s,
             "users_with_profile": int(np.any(self.users.profile, axis=1).sum()),
+            "trained_until_s": self.trained_until_s,
+            "rank": self.rating_head is not None,
             "num_events": self.dataset.log.num_events,
             "config": self.config.to_dict(),
         }

@@ -36,7 +36,8 @@ def write_service_extras(
         return
     users = [str(user) for user in histories["user_id"].unique()[:_USERS]]
     items = [str(item) for item in titles["item_id"].iloc[: max(_LENGTHS)]]
-    requests = example_requests(users, items, int(metadata["trend_as_of_s"]), _LENGTHS)
+    at_s, rank = int(metadata["trend_as_of_s"]), bool(metadata["rank"])
+    requests = example_requests(users, items, at_s, _LENGTHS, rank=rank)
     write_warmup(folder / FILE, "model", requests)
 
 
@@ -46,7 +47,7 @@ def model_card(metadata: Mapping[str, Any], titles: pd.DataFrame, histories: pd.
         pd.Timestamp(int(second), unit="s", tz="UTC").date().isoformat()
         for second in (histories["timestamp"].min(), histories["timestamp"].max())
     )
-    as_of = pd.Timestamp(int(metadata["trend_as_of_s"]), unit="s", tz="UTC").isoformat()
+    as_of, trained = _moment(metadata["trend_as_of_s"]), _moment(metadata["trained_until_s"])
     seen = "are left out" if metadata["exclude_seen"] else "may be recommended again"
     packages = {"trecs": "trecs", "TensorFlow": "tensorflow", "Keras": "keras"}
     made_with = ", ".join(f"{name} {metadata[key]}" for name, key in packages.items())
@@ -60,6 +61,7 @@ Ranks items for a user at a time, from the user's events before that time.
 | items | {len(titles)} |
 | known users | {histories["user_id"].nunique()} |
 | events | {len(histories)}, {first} to {last} |
+| last training event | {trained} |
 | what is popular lately, as of | {as_of} |
 | items of the history | {seen} |
 | longest list | {metadata["k"]} |
@@ -68,8 +70,8 @@ Ranks items for a user at a time, from the user's events before that time.
 ## Limits
 
 It learned what users did, which is not all of what they wanted: items shown more were had more, and
-the model repeats that. Quality falls with the time since the last event above. How well it does on
-held-out events is in the run's own report (`trecs evaluate`), and holds for that log.
+the model repeats that. Quality falls with the time since the last training event. How well it does
+on held-out events is in the run's own report (`trecs evaluate`), and holds for that log.
 `histories.parquet` beside this card is personal data.
 
 ## Settings
@@ -78,3 +80,7 @@ held-out events is in the run's own report (`trecs evaluate`), and holds for tha
 {settings}
 ```
 """
+
+
+def _moment(second: int | None) -> str:
+    return "not known" if second is None else pd.Timestamp(second, unit="s", tz="UTC").isoformat()

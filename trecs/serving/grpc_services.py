@@ -5,9 +5,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
@@ -24,41 +23,38 @@ from tensorflow_serving.apis import (
 )
 
 from trecs.serving.rest_json import DEFAULT_SIGNATURE
-from trecs.serving.server_batching import Batcher
-from trecs.serving.server_inputs import check_arrays, check_names, check_shape
+from trecs.serving.server_answers import SMALL_ANSWER, SMALL_BODY, Answers, here_or_aside
+from trecs.serving.server_inputs import Arrays, check_arrays, check_names, check_shape
 from trecs.serving.server_metadata import metadata_response, status_response
 from trecs.serving.server_metrics import ServerMetrics
 from trecs.serving.server_settings import RequestError, ServerSettings
 from trecs.serving.server_versions import LoadedVersion, ModelVersions
-
-_THREADS = 64
-"""Each request under way holds one while the batcher computes."""
 
 
 class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     def __init__(
         self,
         versions: ModelVersions,
-        batcher: Batcher,
+        answers: Answers,
         metrics: ServerMetrics,
         settings: ServerSettings,
     ) -> None:
-        self._versions, self._batcher = versions, batcher
+        self._versions, self._answers = versions, answers
         self._metrics, self._settings = metrics, settings
 
-    def Predict(  # noqa: N802
-        self, request: predict_pb2.PredictRequest, context: grpc.ServicerContext
+    async def Predict(  # noqa: N802
+        self, request: predict_pb2.PredictRequest, context: grpc.aio.ServicerContext
     ) -> predict_pb2.PredictResponse:
-        with _status(context, self._metrics):
+        async with _status(context, self._metrics):
             version = self._versions.get(request.model_spec.name, _number(request.model_spec))
-            return self._predict(request, version, context)
+            return await self._predict(request, version, context)
 
-    def GetModelMetadata(  # noqa: N802
+    async def GetModelMetadata(  # noqa: N802
         self,
         request: get_model_metadata_pb2.GetModelMetadataRequest,
-        context: grpc.ServicerContext,
+        context: grpc.aio.ServicerContext,
     ) -> get_model_metadata_pb2.GetModelMetadataResponse:
-        with _status(context):
+        async with _status(context):
             if list(request.metadata_field) != ["signature_def"]:
                 got = list(request.metadata_field)[:5]
                 raise RequestError(
@@ -67,31 +63,25 @@ class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
             name = request.model_spec.name
             return metadata_response(name, self._versions.get(name, _number(request.model_spec)))
 
-    def _predict(
+    async def _predict(
         self,
         request: predict_pb2.PredictRequest,
         version: LoadedVersion,
-        context: grpc.ServicerContext,
+        context: grpc.aio.ServicerContext,
     ) -> predict_pb2.PredictResponse:
         signature = request.model_spec.signature_name or DEFAULT_SIGNATURE
         specs = version.inputs(signature)
-        check_names(set(request.inputs), specs)
-        arrays = {n: _array(n, request.inputs[n], specs[n], self._settings) for n in specs}
-        check_arrays(arrays, specs, self._settings)
+        small = request.ByteSize() <= SMALL_BODY
+        arrays = await here_or_aside(small, _arrays, request, specs, self._settings)
         limit_s = min(context.time_remaining() or np.inf, self._settings.timeout_s)
-        job = self._batcher.submit(version, signature, arrays, limit_s)
-        try:
-            outputs = job.result(limit_s)
-        except TimeoutError:
-            job.cancel()
-            raise RequestError("DEADLINE_EXCEEDED", f"no answer within {limit_s:.1f} s") from None
+        outputs = await self._answers.ask(version, signature, arrays, limit_s)
+        wanted = {name: outputs[name] for name in _wanted(request, outputs)}
         response = predict_pb2.PredictResponse()
         response.model_spec.CopyFrom(request.model_spec)
         response.model_spec.version.value = version.number
         response.model_spec.signature_name = signature
-        for name in _wanted(request, outputs):
-            value = outputs[name]
-            response.outputs[name].CopyFrom(tf.make_tensor_proto(value, shape=value.shape))
+        small = sum(value.size for value in wanted.values()) <= SMALL_ANSWER
+        await here_or_aside(small, _fill, response, wanted)
         return response
 
 
@@ -99,33 +89,34 @@ class _ModelService(model_service_pb2_grpc.ModelServiceServicer):
     def __init__(self, versions: ModelVersions) -> None:
         self._versions = versions
 
-    def GetModelStatus(  # noqa: N802
-        self, request: get_model_status_pb2.GetModelStatusRequest, context: grpc.ServicerContext
+    async def GetModelStatus(  # noqa: N802
+        self, request: get_model_status_pb2.GetModelStatusRequest, context: grpc.aio.ServicerContext
     ) -> get_model_status_pb2.GetModelStatusResponse:
-        with _status(context):
+        async with _status(context):
             spec = request.model_spec
             return status_response(self._versions.status(spec.name, _number(spec)))
 
 
 def grpc_server(
-    versions: ModelVersions, batcher: Batcher, metrics: ServerMetrics, settings: ServerSettings
-) -> tuple[grpc.Server, int]:
-    """A server, not started yet, and the port that it has bound."""
-    server = grpc.server(
-        ThreadPoolExecutor(_THREADS, thread_name_prefix="trecs-grpc"),
+    versions: ModelVersions, answers: Answers, metrics: ServerMetrics, settings: ServerSettings
+) -> tuple[grpc.aio.Server, int]:
+    """A server of the running event loop, not started yet, and the port that it has bound."""
+    server = grpc.aio.server(
         options=[
             ("grpc.max_receive_message_length", settings.max_body_bytes),
             ("grpc.so_reuseport", 0),
         ],
     )
-    service = _PredictionService(versions, batcher, metrics, settings)
+    service = _PredictionService(versions, answers, metrics, settings)
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(service, server)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(_ModelService(versions), server)
     return server, server.add_insecure_port(f"{settings.host}:{settings.grpc_port}")
 
 
-@contextmanager
-def _status(context: grpc.ServicerContext, metrics: ServerMetrics | None = None) -> Iterator[None]:
+@asynccontextmanager
+async def _status(
+    context: grpc.aio.ServicerContext, metrics: ServerMetrics | None = None
+) -> AsyncIterator[None]:
     """Turn an error into a gRPC status, and count the request."""
     began, code, message = time.monotonic(), "OK", ""
     try:
@@ -138,7 +129,7 @@ def _status(context: grpc.ServicerContext, metrics: ServerMetrics | None = None)
     if metrics is not None:
         metrics.request("grpc", code, time.monotonic() - began)
     if code != "OK":
-        context.abort(grpc.StatusCode[code], message)
+        await context.abort(grpc.StatusCode[code], message)
 
 
 def _number(spec: model_pb2.ModelSpec) -> int | None:
@@ -148,6 +139,30 @@ def _number(spec: model_pb2.ModelSpec) -> int | None:
             f"versions have no labels here, got {spec.version_label[:40]!r}; give the number",
         )
     return int(spec.version.value) if spec.HasField("version") else None
+
+
+def _arrays(
+    request: predict_pb2.PredictRequest,
+    specs: Mapping[str, tf.TensorSpec],
+    settings: ServerSettings,
+) -> Arrays:
+    check_names(set(request.inputs), specs)
+    arrays = {n: _array(n, request.inputs[n], specs[n], settings) for n in specs}
+    check_arrays(arrays, specs, settings)
+    return arrays
+
+
+def _fill(response: predict_pb2.PredictResponse, outputs: Arrays) -> None:
+    """As `tf.make_tensor_proto`, in a tenth of its time."""
+    for name, value in outputs.items():
+        proto = response.outputs[name]
+        proto.dtype = tf.as_dtype(value.dtype).as_datatype_enum
+        for size in value.shape:
+            proto.tensor_shape.dim.add(size=size)
+        if value.dtype == object:
+            proto.string_val.extend(value.ravel().tolist())
+        else:
+            proto.tensor_content = value.tobytes()
 
 
 def _array(name: str, proto: Any, spec: tf.TensorSpec, settings: ServerSettings) -> NDArray[Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from trecs.errors import UsageError
 from trecs.serving.deployment import Deployment
 from trecs.serving.export import add_version, versions, write_extras
+from trecs.serving.pruning import remove_older
 from trecs.serving.refresh_data import (
     DAY_S,
     Say,
@@ -38,6 +39,7 @@ def refresh(
     items: str | Path | None = None,
     at_s: int | None = None,
     say: Say | None = None,
+    keep: int | None = None,
 ) -> Path:
     """Write the next version of a model folder from newer files, whole or not at all.
 
@@ -54,34 +56,52 @@ def refresh(
       at_s: UTC epoch seconds: the state as of then; events from then on are left out. None: just
         after the last event.
       say: takes lines of news; None for nobody.
+      keep: how many versions stay, the newest ones; older ones are removed once the new one is
+        whole. None: all stay.
 
     Returns:
       The new version's folder; the newest one's if there was nothing new.
 
     Raises:
-      UsageError: no file is given, there is no version, or it cannot be refreshed.
+      UsageError: no file is given, `keep` is less than 1, there is no version, or it cannot be
+        refreshed.
       DataError: a file is not usable.
       ConfigError: new texts need a BERT that cannot be had.
     """
     directory, say = Path(model), say or _say_nothing
     if events is None and items is None:
         raise UsageError("a refresh needs newer events or an items file, but neither came")
+    if keep is not None and keep < 1:
+        raise UsageError(f"--keep must be 1 or more versions, got {keep}")
     if not directory.is_dir() or not versions(directory):
         raise UsageError(
             f"expected a model folder with numbered versions, got {directory};"
             " `trecs export RUN --to DIR` makes one"
         )
     with only_writer(directory):
-        newest = directory / str(versions(directory)[-1])
-        before = load_state(newest)
-        after = _read_and_extend(before, events, items, at_s, say)
-        check_offer(before, after)
-        if items is None and _is_same(before, after):
-            say(f"all events are known already: version {newest.name} stays the newest")
-            return newest
-        for line in changes(before, after):
-            say(line)
-        return write_deployment(after, directory, None)
+        written = _next_version(directory, events, items, at_s, say)
+        for number in remove_older(directory, keep) if keep is not None else ():
+            say(f"version {number} is removed: {keep} stay")
+    return written
+
+
+def _next_version(
+    directory: Path,
+    events: str | Path | None,
+    items: str | Path | None,
+    at_s: int | None,
+    say: Say,
+) -> Path:
+    newest = directory / str(versions(directory)[-1])
+    before = load_state(newest)
+    after = _read_and_extend(before, events, items, at_s, say)
+    check_offer(before, after)
+    if items is None and _is_same(before, after):
+        say(f"all events are known already: version {newest.name} stays the newest")
+        return newest
+    for line in changes(before, after):
+        say(line)
+    return write_deployment(after, directory, None)
 
 
 def _read_and_extend(

@@ -99,6 +99,7 @@ def load_state(version: Path) -> Deployment:
         exclude_seen=metadata["exclude_seen"],
         k=metadata["k"],
         as_of_s=metadata["trend_as_of_s"],
+        trained_until_s=metadata.get("trained_until_s"),
     )
     _build(deployment, deployment.model)
     try:

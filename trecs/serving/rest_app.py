@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from trecs.serving.rest_json import read_predict, write_predict
-from trecs.serving.server_batching import Batcher
+from trecs.serving.server_answers import SMALL_ANSWER, SMALL_BODY, Answers, here_or_aside
 from trecs.serving.server_metadata import metadata_json, status_json
 from trecs.serving.server_metrics import ServerMetrics
 from trecs.serving.server_settings import HTTP_STATUS, RequestError, ServerSettings
@@ -21,8 +20,6 @@ from trecs.serving.server_versions import ModelVersions
 METRICS_PATH = "/monitoring/prometheus/metrics"
 """Where TensorFlow Serving has its own, so that one scrape setting serves both."""
 _INT64_DIGITS = 19
-_SMALL_BODY = 16 << 10
-_SMALL_ANSWER = 1000
 
 
 class _Rest:
@@ -31,11 +28,11 @@ class _Rest:
     def __init__(
         self,
         versions: ModelVersions,
-        batcher: Batcher,
+        answers: Answers,
         metrics: ServerMetrics,
         settings: ServerSettings,
     ) -> None:
-        self.versions, self.batcher = versions, batcher
+        self.versions, self.answers = versions, answers
         self.metrics, self.settings = metrics, settings
 
     async def predict(self, request: Request, name: str, number: int | None) -> Response:
@@ -54,34 +51,24 @@ class _Rest:
     async def _predict(self, request: Request, name: str, number: int | None) -> Response:
         version = self.versions.get(name, number)
         body = await _body(request, self.settings.max_body_bytes)
-        # A small one is read sooner than another thread would begin to.
-        if len(body) <= _SMALL_BODY:
-            asked = read_predict(body, version, self.settings)
-        else:
-            asked = await run_in_threadpool(read_predict, body, version, self.settings)
+        small = len(body) <= SMALL_BODY
+        asked = await here_or_aside(small, read_predict, body, version, self.settings)
         limit_s = self.settings.timeout_s
-        job = self.batcher.submit(version, asked.signature, asked.inputs, limit_s)
-        try:
-            outputs = await asyncio.wait_for(asyncio.wrap_future(job), limit_s)
-        except TimeoutError:
-            late = f"no answer within {limit_s} s; ask for less at once, or again later"
-            raise RequestError("DEADLINE_EXCEEDED", late) from None
-        if next(iter(outputs.values())).size <= _SMALL_ANSWER:
-            written = write_predict(outputs, asked.by_row)
-        else:
-            written = await run_in_threadpool(write_predict, outputs, asked.by_row)
+        outputs = await self.answers.ask(version, asked.signature, asked.inputs, limit_s)
+        small = next(iter(outputs.values())).size <= SMALL_ANSWER
+        written = await here_or_aside(small, write_predict, outputs, asked.by_row)
         return Response(written, media_type="application/json")
 
 
 def rest_app(
-    versions: ModelVersions, batcher: Batcher, metrics: ServerMetrics, settings: ServerSettings
+    versions: ModelVersions, answers: Answers, metrics: ServerMetrics, settings: ServerSettings
 ) -> FastAPI:
     """The application: predict, metadata, status, metrics, `/healthz` and `/readyz`.
 
     Errors are `{"error": "..."}`, as TensorFlow Serving's.
     """
     app = FastAPI(openapi_url=None)
-    rest = _Rest(versions, batcher, metrics, settings)
+    rest = _Rest(versions, answers, metrics, settings)
     app.state.ready = True
     _add_predict(app, rest)
     _add_about(app, rest)
@@ -105,13 +92,19 @@ def rest_app(
 
 
 def _add_predict(app: FastAPI, rest: _Rest) -> None:
-    @app.post("/v1/models/{name}/versions/{number}:predict")
-    async def predict_version(request: Request, name: str, number: str) -> Response:
-        return await rest.predict(request, name, _number(number))
+    """Plain routes: these read the body themselves, so FastAPI has no parameters to check."""
 
-    @app.post("/v1/models/{name}:predict")
-    async def predict(request: Request, name: str) -> Response:
-        return await rest.predict(request, name, None)
+    async def predict_version(request: Request) -> Response:
+        number = _number(request.path_params["number"])
+        return await rest.predict(request, request.path_params["name"], number)
+
+    async def predict(request: Request) -> Response:
+        return await rest.predict(request, request.path_params["name"], None)
+
+    app.router.routes += [
+        Route("/v1/models/{name}:predict", predict, methods=["POST"]),
+        Route("/v1/models/{name}/versions/{number}:predict", predict_version, methods=["POST"]),
+    ]
 
 
 def _add_about(app: FastAPI, rest: _Rest) -> None:

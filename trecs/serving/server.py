@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import uvicorn
 
 from trecs.errors import UsageError
 from trecs.serving.grpc_services import grpc_server
 from trecs.serving.rest_app import rest_app
+from trecs.serving.server_answers import Answers
 from trecs.serving.server_batching import Batcher
 from trecs.serving.server_metrics import ServerMetrics
 from trecs.serving.server_settings import ServerSettings
 from trecs.serving.server_versions import ModelVersions
+
+_T = TypeVar("_T")
 
 
 class Server:
@@ -49,25 +55,27 @@ class Server:
         poll_s = self._settings.poll_s
         self.versions = ModelVersions(folder, name or folder.resolve().name, poll_s)
         self._batcher = Batcher(self._settings, metrics.batch)
-        parts = (self.versions, self._batcher, metrics, self._settings)
+        parts = (self.versions, Answers(self._batcher), metrics, self._settings)
         self.app = rest_app(*parts)
         self._rest = uvicorn.Server(
             uvicorn.Config(
                 self.app,
                 host=host,
                 log_level="warning",
+                access_log=False,
+                proxy_headers=False,
                 timeout_graceful_shutdown=int(self._settings.stop_s),
                 # Sockets that nobody uses are closed after this.
                 timeout_keep_alive=60,
             )
         )
+        # One loop for both: they take turns instead of taking the interpreter from each other.
+        self._runner = asyncio.Runner(loop_factory=self._rest.config.get_loop_factory())
         try:
-            self._grpc, self.grpc_port = grpc_server(*parts)
+            self._grpc, self.grpc_port = self._runner.run(_in_loop(grpc_server, *parts))
         except RuntimeError as error:
             raise _taken(host, self._settings.grpc_port) from error
-        self._thread = threading.Thread(
-            target=self._rest.run, args=(self._sockets,), name="trecs-rest", daemon=True
-        )
+        self._thread = threading.Thread(target=self._work, name="trecs-requests", daemon=True)
 
     def run(self) -> None:
         """Serve until SIGINT or SIGTERM; requests under way are answered before it returns."""
@@ -80,7 +88,6 @@ class Server:
 
     def start(self) -> None:
         """Serve in threads of this process, until `stop`."""
-        self._grpc.start()
         self._thread.start()
         while not self._rest.started and self._thread.is_alive():
             time.sleep(0.01)
@@ -90,9 +97,22 @@ class Server:
         self.app.state.ready = False
         self._rest.should_exit = True
         self._thread.join()
-        self._grpc.stop(self._settings.stop_s).wait()
         self._batcher.close()
         self.versions.close()
+
+    def _work(self) -> None:
+        with self._runner:
+            self._runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        await self._grpc.start()
+        await self._rest.serve(self._sockets)
+        await self._grpc.stop(self._settings.stop_s)
+
+
+async def _in_loop(function: Callable[..., _T], *arguments: Any) -> _T:
+    """What a function gives that wants a running loop."""
+    return function(*arguments)
 
 
 def _listening(settings: ServerSettings) -> list[socket.socket]:

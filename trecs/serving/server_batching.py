@@ -12,9 +12,11 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from trecs.serving.server_inputs import Arrays
 from trecs.serving.server_settings import RequestError, ServerSettings
@@ -64,6 +66,7 @@ class Batcher:
 
     def __init__(self, settings: ServerSettings, observe: Callable[[int], None]) -> None:
         self._settings, self._observe = settings, observe
+        self._told: list[Callable[[], None]] = []
         self._waiting: queue.Queue[_Job | None] = queue.Queue(settings.max_queued)
         self._thread = threading.Thread(target=self._work, name="trecs-batcher", daemon=True)
         self._thread.start()
@@ -86,6 +89,10 @@ class Batcher:
             ) from None
         return job.future
 
+    def tell_of_batches(self, told: Callable[[], None]) -> None:
+        """Have a function called, in the batcher's thread, whenever requests have been answered."""
+        self._told.append(told)
+
     def close(self) -> None:
         """Compute what waits, then stop."""
         self._waiting.put(None)
@@ -95,9 +102,17 @@ class Batcher:
         stopped = False
         while not stopped:
             jobs, stopped = self._gather()
-            for batch in self._batches(jobs):
+            batches = list(self._batches(jobs))
+            # Of requests that came too late, and are in none of them.
+            self._tell()
+            for batch in batches:
                 self._observe(sum(job.rows for job in batch))
                 _answer(batch)
+                self._tell()
+
+    def _tell(self) -> None:
+        for told in self._told:
+            told()
 
     def _gather(self) -> tuple[list[_Job], bool]:
         """Jobs that arrive within a window, and whether they are the last."""
@@ -149,17 +164,22 @@ def _joined(inputs: list[Arrays]) -> Arrays:
     """Rows of several requests one after the other, histories padded to the longest."""
     if len(inputs) == 1:
         return inputs[0]
-    joined = {}
-    for name in inputs[0]:
-        arrays = [one[name] for one in inputs]
-        if name.startswith(_PADDED):
-            longest = max(array.shape[1] for array in arrays)
-            pad = b"" if arrays[0].dtype == object else 0
-            arrays = [
-                np.pad(a, ((0, 0), (0, longest - a.shape[1])), constant_values=pad) for a in arrays
-            ]
-        joined[name] = np.concatenate(arrays)
-    return joined
+    return {
+        name: (_stacked if name.startswith(_PADDED) else np.concatenate)([i[name] for i in inputs])
+        for name in inputs[0]
+    }
+
+
+def _stacked(arrays: list[NDArray[Any]]) -> NDArray[Any]:
+    """Arrays [rows, entries] of different numbers of entries; in a tenth of `np.pad`'s time."""
+    rows, longest = sum(map(len, arrays)), max(array.shape[1] for array in arrays)
+    pad = b"" if arrays[0].dtype == object else 0
+    stacked = np.full((rows, longest), pad, arrays[0].dtype)
+    begin = 0
+    for array in arrays:
+        stacked[begin : begin + len(array), : array.shape[1]] = array
+        begin += len(array)
+    return stacked
 
 
 def _as_request_error(error: Exception) -> RequestError:

@@ -42,7 +42,9 @@ class ServerSettings:
       max_rows: users (or items) in one request.
       max_events: length of any list within a row, such as a history.
       max_queued: requests waiting; more are answered with UNAVAILABLE.
-      batch_rows: rows that are computed at once, of one request or several.
+      batch_rows: rows that requests wait for each other to make up; one request of more is computed
+        at once. A row costs no less in larger batches, and while one batch is computed the next is
+        read.
       batch_window_s: how long the first request of a batch waits for others.
       timeout_s: a request that waited longer is answered with DEADLINE_EXCEEDED.
       stop_s: how long requests under way have to end when the server is stopped.
@@ -56,7 +58,7 @@ class ServerSettings:
     max_rows: int = 1024
     max_events: int = 10_000
     max_queued: int = 1024
-    batch_rows: int = 64
+    batch_rows: int = 24
     batch_window_s: float = 0.001
     timeout_s: float = 10.0
     stop_s: float = 15.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 from dataclasses import dataclass, field
@@ -104,6 +105,7 @@ class ModelVersions:
                 f"no version in {directory} can be served: {errors or 'there is none'};"
                 " `trecs export RUN --to DIR` makes one"
             )
+        _settle()
         self._thread = threading.Thread(target=self._watch, name="trecs-versions", daemon=True)
         self._thread.start()
 
@@ -157,6 +159,7 @@ class ModelVersions:
         """Stop looking."""
         self._stop.set()
         self._thread.join()
+        gc.unfreeze()
 
     def _load(self, number: int) -> bool:
         folder = self.directory / str(number)
@@ -164,7 +167,7 @@ class ModelVersions:
         status[number] = VersionStatus("LOADING")
         stamp = _stamp(folder)
         try:
-            loaded = LoadedVersion(folder)
+            loaded = _loaded(folder)
         # Whatever is wrong with a folder, the version before goes on being served.
         except Exception as error:
             self._failed[number] = stamp
@@ -180,8 +183,35 @@ class ModelVersions:
         return True
 
     def _watch(self) -> None:
+        settled = True
         while not self._stop.wait(self._poll_s):
+            # A look after the swap, as requests under way held on to the version before.
+            if not settled:
+                _settle()
+            before = self._served.newest
             self.look()
+            settled = before is self._served.newest
+
+
+def _loaded(folder: Path) -> LoadedVersion:
+    """A version, loaded without a collection of garbage: there is none, and each stops requests."""
+    gc.disable()
+    try:
+        return LoadedVersion(folder)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _settle() -> None:
+    """Free what older versions left, and keep the objects that stay out of later collections.
+
+    A graph is some million Python objects. To look through them takes a quarter of a second, in
+    which no request is answered, and requests would have it done every few seconds.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def _stamp(folder: Path) -> int:

@@ -55,7 +55,12 @@ def read_warmup(path: Path) -> Iterator[tuple[str, dict[str, NDArray[Any]]]]:
 
 
 def example_requests(
-    user_ids: Sequence[str], item_ids: Sequence[str], request_time_s: int, lengths: Sequence[int]
+    user_ids: Sequence[str],
+    item_ids: Sequence[str],
+    request_time_s: int,
+    lengths: Sequence[int],
+    *,
+    rank: bool,
 ) -> list[tuple[str, dict[str, NDArray[Any]]]]:
     """Requests to the query signatures with histories of several lengths, one row each.
 
@@ -64,6 +69,7 @@ def example_requests(
       item_ids: known items, one or more; repeated where a history is longer.
       request_time_s: UTC epoch seconds; the events lie an hour apart before it.
       lengths: of the histories.
+      rank: whether there are the signatures `rank` and `rank_rated`, which then are asked too.
     """
     requests = []
     for place, length in enumerate(lengths):
@@ -81,4 +87,9 @@ def example_requests(
         }
         requests += [("recommend", inputs), ("encode_query", inputs)]
         requests.append(("recommend_filtered", inputs | filters))
+        if rank:
+            candidates = {"candidate_item_ids": np.array([item_ids], object)}
+            ratings = {"history_ratings": np.full([1, length], np.nan, np.float32)}
+            requests.append(("rank", inputs | candidates))
+            requests.append(("rank_rated", inputs | candidates | ratings))
     return requests
