@@ -9,7 +9,7 @@ from trecs.errors import UsageError
 from trecs.serving.server_settings import ServerSettings
 
 _THREADS = 1
-"""A request takes half the processor time that it takes with two, which wait for each other."""
+"""A small request takes half the time, and half the processor time, that it takes with two."""
 
 
 def add_options(serve: argparse.ArgumentParser) -> None:
