@@ -28,6 +28,7 @@ _API = {
     "export": "trecs.api",
     "load_data": "trecs.data.loading",
     "pretrain": "trecs.training.pretrain",
+    "refit": "trecs.api",
     "refresh": "trecs.api",
     "report": "trecs.api",
     "train": "trecs.api",

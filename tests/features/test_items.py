@@ -18,6 +18,7 @@ from trecs.features.items import (
     build_item_table,
     num_category_rows,
     num_id_rows,
+    text_scale,
 )
 from trecs.features.vocabulary import Vocabulary, fit_vocabulary
 
@@ -71,6 +72,14 @@ def test_text_is_centred_on_the_trained_items_and_scaled_to_mean_square_one(
     root = np.sqrt(2)
     expected = [[0, 0], [0, 0], [-root, 0], [root, 0], [0, 0], [0, 5 * root]]
     np.testing.assert_allclose(table.text, expected, atol=1e-4)
+
+
+def test_trained_items_of_one_text_do_not_blow_up_the_others() -> None:
+    one = np.array([[0.1, -0.7]], np.float32)
+    for times in (1, 7, 1000):
+        centre, scale = text_scale(np.repeat(one, times, axis=0))
+        np.testing.assert_array_equal(centre, one[0])
+        assert scale == 1
 
 
 def test_category_rows_count_from_one_and_leave_out_unseen_values(

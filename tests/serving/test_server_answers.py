@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import grpc
 import numpy as np
@@ -239,3 +241,13 @@ def test_the_command_serves_and_stops_when_it_is_told_to(shop: Shop):
 
     assert len(found) == 10
     assert process.returncode == 0, rest
+
+
+def test_a_server_starts_where_an_event_loop_runs_already(shop: Shop, tmp_path: Path):
+    async def notebook() -> str:
+        with serving(shop, tmp_path / "shop") as server:
+            address = f"grpc://127.0.0.1:{server.grpc_port}"
+            found = Client(address, "shop").recommend("u1", shop.history("u1"), shop.as_of_s)
+            return found[0].item_id
+
+    assert asyncio.run(notebook())

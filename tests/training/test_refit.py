@@ -67,6 +67,13 @@ def test_it_trains_as_long_as_validation_chose_with_what_it_chose(run, refitted)
     assert sum(refitted.vocabulary.item_counts) == run.split.test[0]
 
 
+def test_what_the_data_decided_stays_decided(run, refitted):
+    assert (run.config.model.loss, run.config.evaluation.seen_filter) == ("auto", "auto")
+    assert refitted.config.model.loss == "full"
+    assert refitted.config.rating.loss == "none"
+    assert refitted.config.evaluation.seen_filter == ("on" if run.exclude_seen else "off")
+
+
 def test_events_of_the_test_window_move_nothing(run, refitted, world, tmp_path):
     changed = with_other_test_items(world, run.split.test[0])
     # Chosen by the same run: what its own training saw is held by the leak tests of training.

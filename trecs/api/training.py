@@ -25,7 +25,8 @@ from trecs.training.choices import (
     raise_new_items,
     write_choices,
 )
-from trecs.training.recipe import make_objective, make_optimizer, max_epochs
+from trecs.training.rating_setup import rating_loss
+from trecs.training.recipe import loss_kind, make_objective, make_optimizer, max_epochs
 from trecs.training.strategy import make_strategy, worker_folder
 from trecs.training.trainer import VALIDATION_METRIC, BatchPlan, StoppingRule, fit
 from trecs.training.wandb_logger import WandbLogger
@@ -90,13 +91,21 @@ def refit(
             f"expected a finished run that has held events out, got {run.directory},"
             f" {'a refit' if run.is_trained else 'which has not finished training'}"
         )
-    config = replace(
-        run.config,
-        split=replace(run.config.split, refit="validation" if keep_test else "all"),
-        # What the data said then, so that more events cannot turn it round.
-        evaluation=replace(run.config.evaluation, seen_filter="on" if run.exclude_seen else "off"),
-    )
+    split = replace(run.config.split, refit="validation" if keep_test else "all")
+    config = replace(_as_decided(run), split=split)
     return _run(config, run.dataset, Path(out), run, callbacks, verbose)
+
+
+def _as_decided(run: Run) -> Config:
+    """A run's settings, with what its data decided, so that more events cannot turn it round."""
+    config = run.config
+    ratings = rating_loss(config.rating, run.dataset.log, run.split.train)
+    return replace(
+        config,
+        model=replace(config.model, loss=loss_kind(config.model, run.vocabulary)),
+        rating=replace(config.rating, loss=ratings),
+        evaluation=replace(config.evaluation, seen_filter="on" if run.exclude_seen else "off"),
+    )
 
 
 def _run(

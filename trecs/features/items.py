@@ -18,6 +18,8 @@ NEW_ID = 0
 START_ID = 1
 """Row of the id embedding that stands for the start of a history."""
 _MAX_VALUES = 8
+# Vectors of one text differ by rounding alone, those of two texts by far more.
+_ONE_TEXT = 1e-4
 
 _Number = TypeVar("_Number", bound=np.generic)
 
@@ -118,12 +120,16 @@ def _with_special_rows(array: NDArray[_Number]) -> NDArray[_Number]:
 def text_scale(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
     """The mean of the trained items' text vectors, [H], and the root mean square beside it.
 
+    The latter is 1 where the vectors do not differ: one text says nothing of how far others lie.
+
     Args:
       vectors: float32 [num_trained, H]; rows of NaN, where an item has no text, do not count.
     """
     fitted = vectors[np.isfinite(vectors).all(axis=1)]
     if not fitted.size:
         return np.zeros(vectors.shape[1], np.float32), 1.0
+    if np.ptp(fitted, axis=0).max() < _ONE_TEXT:
+        return fitted[0], 1.0
     centre = fitted.mean(axis=0)
     return centre, float(np.sqrt(np.mean((fitted - centre) ** 2)) + 1e-6)
 

@@ -20,15 +20,14 @@ _SHOWN_SETTINGS = (
 
 
 def report_blocks(results: Results) -> list[Block]:
-    """The blocks of a report: runs, results, ratings, learning curves, ablations, audits.
+    """The blocks of a report: runs, results by target set, learning curves, ablations, audits.
 
     Raises:
         UsageError: matplotlib is not installed.
     """
     blocks: list[Block] = [Heading("Runs"), _runs_table(results.runs)]
     for number, group in enumerate(same_targets(results.runs), start=1):
-        blocks += group_blocks(number, group, results.comparisons)
-    blocks += _ratings(results.runs)
+        blocks += [*group_blocks(number, group, results.comparisons), *_ratings(group)]
     blocks += _learning_curves(results.runs)
     if results.ablations:
         blocks += [Heading("Ablations"), _ablations_table(results.ablations)]
@@ -66,7 +65,7 @@ def _ratings(runs: Sequence[RunResult]) -> list[Block]:
         for predictor, errors in run.evaluation.get("ratings", {}).items()
     )
     caption = "Errors of predicted ratings of the test events; smaller is better."
-    return [Heading("Ratings"), Table(caption, ("run", "by", *names), rows)] if rows else []
+    return [Heading("Ratings", 3), Table(caption, ("run", "by", *names), rows)] if rows else []
 
 
 def _learning_curves(runs: Sequence[RunResult]) -> list[Block]:

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -72,7 +73,10 @@ class Server:
         # One loop for both: they take turns instead of taking the interpreter from each other.
         self._runner = asyncio.Runner(loop_factory=self._rest.config.get_loop_factory())
         try:
-            self._grpc, self.grpc_port = self._runner.run(_in_loop(grpc_server, *parts))
+            # In another thread, since the caller's may have a running loop, as a notebook's does.
+            with ThreadPoolExecutor(1) as aside:
+                bound = aside.submit(self._runner.run, _in_loop(grpc_server, *parts))
+            self._grpc, self.grpc_port = bound.result()
         except RuntimeError as error:
             raise _taken(host, self._settings.grpc_port) from error
         self._thread = threading.Thread(target=self._work, name="trecs-requests", daemon=True)

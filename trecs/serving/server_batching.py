@@ -132,10 +132,13 @@ class Batcher:
     def _batches(self, jobs: list[_Job]) -> Iterator[list[_Job]]:
         kinds: dict[tuple[object, ...], list[_Job]] = {}
         for job in jobs:
+            # First: what runs cannot be cancelled while it is told that it is late.
+            if not job.future.set_running_or_notify_cancel():
+                continue
             if job.deadline < time.monotonic():
                 late = f"the request waited longer than {self._settings.timeout_s} s"
-                _fail(job, RequestError("DEADLINE_EXCEEDED", late))
-            elif job.future.set_running_or_notify_cancel():
+                job.future.set_exception(RequestError("DEADLINE_EXCEEDED", late))
+            else:
                 kinds.setdefault(job.kind, []).append(job)
         yield from kinds.values()
 
@@ -151,7 +154,7 @@ def _answer(batch: list[_Job]) -> None:
             for job in batch:
                 _answer([job])
         else:
-            _fail(first, _as_request_error(error))
+            first.future.set_exception(_as_request_error(error))
         return
     begin = 0
     for job in batch:
@@ -186,8 +189,3 @@ def _as_request_error(error: Exception) -> RequestError:
     if isinstance(error, tf.errors.InvalidArgumentError):
         return RequestError("INVALID_ARGUMENT", str(error.message)[:500])
     return RequestError("INTERNAL", f"{type(error).__name__}: {error}"[:500])
-
-
-def _fail(job: _Job, error: RequestError) -> None:
-    if not job.future.done():
-        job.future.set_exception(error)

@@ -10,6 +10,7 @@ import numpy as np
 from trecs.config import Config
 from trecs.features.vocabulary import Vocabulary
 from trecs.models.retrieval import Objective
+from trecs.settings import ModelConfig
 from trecs.training.loss import FullSoftmax, SampledSoftmax
 from trecs.training.rates import RatedAdamW
 from trecs.training.strategy import uses_bfloat16
@@ -21,14 +22,17 @@ _AVERAGES = 12
 _LORA_RATE = 10
 
 
+def loss_kind(settings: ModelConfig, vocabulary: Vocabulary) -> str:
+    """`full` or `sampled`; `auto` is full up to `full_softmax_max_items` trained items."""
+    if settings.loss != "auto":
+        return settings.loss
+    return "full" if len(vocabulary.item_ids) <= settings.full_softmax_max_items else "sampled"
+
+
 def make_objective(config: Config, vocabulary: Vocabulary) -> Objective:
-    """The loss: full softmax up to `model.full_softmax_max_items` trained items, else sampled."""
+    """The loss of `loss_kind`."""
     settings = config.model
-    kind = settings.loss
-    if kind == "auto":
-        small = len(vocabulary.item_ids) <= settings.full_softmax_max_items
-        kind = "full" if small else "sampled"
-    if kind == "full":
+    if loss_kind(settings, vocabulary) == "full":
         return FullSoftmax(uses_bfloat16(config.training.precision))
     counts = np.array(vocabulary.item_counts, np.int64)
     return SampledSoftmax(counts, settings.num_uniform_negatives, config.training.seed)
