@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from trecs import api
+from trecs.config import load_config
 from trecs.data.dataset import Dataset, load_dataset, open_dataset, save_dataset
 from trecs.data.fingerprint import fingerprint
 from trecs.data.users import UserTexts, read_users
-from trecs.errors import DataError
+from trecs.errors import ConfigError, DataError
 
 EVENTS = pd.DataFrame(
     {
@@ -137,3 +139,11 @@ def test_problems_of_the_users_file_and_of_the_log_come_together(tmp_path: Path)
     users = write(tmp_path, user_id=["7", "7"], profile=["one", "two"])
     with pytest.raises(DataError, match=r"(?s)repeat a user id.*no column looks like the time"):
         load_dataset(tmp_path / "events.csv", users=users)
+
+
+def test_profiles_without_a_bert_are_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    dataset, _ = load(tmp_path, write(tmp_path, user_id=["7"], bio=["likes war films"]))
+    config = load_config(overrides=["text.preset=none"])
+    with pytest.raises(ConfigError, match="users' profile texts need a BERT, got a users file"):
+        api.train(dataset, tmp_path / "run", config, verbose=0)
+    assert not (tmp_path / "run").exists()

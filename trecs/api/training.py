@@ -52,7 +52,8 @@ def train(
       verbose: 0 silent, 1 a progress bar, 2 a line an epoch.
 
     Raises:
-      ConfigError, UsageError: as `trecs.run.Run.create`.
+      ConfigError: users' texts without a BERT; else ConfigError, UsageError: as
+        `trecs.run.Run.create`.
     """
     config = config or Config()
     if config.split.refit != "none":
@@ -116,6 +117,11 @@ def _run(
     callbacks: Sequence[keras.callbacks.Callback],
     verbose: int,
 ) -> Run:
+    if dataset.users is not None and config.text.preset == "none":
+        raise ConfigError(
+            "users' profile texts need a BERT, got a users file and text.preset = 'none'; take a"
+            " preset, or leave the users file out"
+        )
     # First of all: a multi-worker strategy must be made before TensorFlow computes anything.
     strategy = make_strategy(config.training.strategy)
     run = Run.create(worker_folder(out, strategy), config, dataset)
