@@ -17,6 +17,7 @@ from typing import Any
 from trecs import api
 from trecs.config import load_config
 from trecs.evaluation.rolling import mean_and_deviation
+from trecs.training.trainer import best_epoch
 
 METRICS = ("ndcg@10", "recall@10", "mrr@10", "coverage@10")
 
@@ -34,7 +35,7 @@ def one_run(data: str, items: str | None, split: str, seed: int, names: str) -> 
         of_run = {
             "split": split,
             "seed": seed,
-            "validation": max(row["val_ndcg@10"] for row in run.learning_curve),
+            "validation": best_epoch(run.learning_curve)["val_ndcg@10"],
             "epochs": len(run.learning_curve),
             "seconds": time.monotonic() - began,
         }

@@ -28,7 +28,7 @@ from trecs.training.choices import (
 from trecs.training.rating_setup import rating_loss
 from trecs.training.recipe import loss_kind, make_objective, make_optimizer, max_epochs
 from trecs.training.strategy import make_strategy, worker_folder
-from trecs.training.trainer import VALIDATION_METRIC, BatchPlan, StoppingRule, fit
+from trecs.training.trainer import BatchPlan, StoppingRule, best_epoch, fit
 from trecs.training.wandb_logger import WandbLogger
 
 _VALIDATION_SEED = 0
@@ -160,8 +160,8 @@ def _train_retrieval(
     epochs = max_epochs(run.config, len((chosen_by or run).split.train))
     rule = StoppingRule(epochs, settings.patience)
     if chosen_by is not None:
-        best = max(chosen_by.learning_curve, key=lambda row: row[VALIDATION_METRIC])
-        rule = StoppingRule(int(best["epoch"]), settings.patience)
+        best = int(best_epoch(chosen_by.learning_curve)["epoch"])
+        rule = StoppingRule(best, settings.patience)
     with strategy.scope():
         model = run.untrained_model()
         encoder = model.text_encoder

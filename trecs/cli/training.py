@@ -20,11 +20,12 @@ def add_train_options(train: argparse.ArgumentParser) -> None:
 def run_train(options: argparse.Namespace) -> None:
     """Train a model, or continue to."""
     from trecs import api
+    from trecs.training.trainer import best_epoch
 
     dataset, config = read_data(options)
     began = time.monotonic()
     run = api.train(dataset, options.out, config, verbose=1 if sys.stderr.isatty() else 2)
-    best = max(run.learning_curve, key=lambda row: row["val_ndcg@10"])
+    best = best_epoch(run.learning_curve)
     write(
         f"{run.directory}: {len(run.learning_curve)} epochs in {time.monotonic() - began:.0f} s,"
         f" best validation NDCG@10 {best['val_ndcg@10']:.4f} in epoch {int(best['epoch'])}"

@@ -8,6 +8,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from trecs.features.spec import SECONDS_PER_DAY
+
 NEVER = np.iinfo(np.int32).max
 """Where an event's item does not come again."""
 
@@ -20,8 +22,6 @@ HOUR_DAYS = 60.0
 HOUR_WEIGHTS = (70 / 256, 112 / 256, 56 / 256, 16 / 256, 2 / 256)
 """cos^8(x / 2), the nearness of two times of the day x apart, as a sum of cos(k x), k = 0 to 4."""
 NUM_SUMS = len(DECAY_DAYS) + len(DECAY_EVENTS) + 2 * (len(HOUR_WEIGHTS) - 1)
-
-_DAY_S = 86_400
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,8 @@ def _fading_sums(
     """
     # Where another item begins, the distance to the one before means nothing, and is not used.
     gap_s = np.maximum(np.diff(time_s, prepend=0), 0)
-    days, events = gap_s / _DAY_S, np.maximum(np.diff(event, prepend=0), 0)
-    turn = 2j * np.pi * (gap_s % _DAY_S) / _DAY_S
+    days, events = gap_s / SECONDS_PER_DAY, np.maximum(np.diff(event, prepend=0), 0)
+    turn = 2j * np.pi * (gap_s % SECONDS_PER_DAY) / SECONDS_PER_DAY
     # One column a sum; of those with the time of the day, the complex exp(i k x).
     fade = [np.exp(-days / scale) for scale in DECAY_DAYS]
     fade += [np.exp(-events / scale) for scale in DECAY_EVENTS]

@@ -106,11 +106,16 @@ def fading_terms(gap_s: tf.Tensor, events: tf.Tensor) -> tf.Tensor:
     turn = tf.cast(tf.math.floormod(gap_s, SECONDS_PER_DAY), tf.float32) / day
     angles = [2 * math.pi * k * turn for k in range(1, len(HOUR_WEIGHTS))]
     fade = tf.exp(-days / HOUR_DAYS)
-    columns = [tf.exp(-days / scale) for scale in DECAY_DAYS]
-    columns += [tf.exp(-distance / scale) for scale in DECAY_EVENTS]
+    columns = _fading(days, distance)
     columns += [fade * tf.cos(angle) for angle in angles]
     columns += [fade * tf.sin(angle) for angle in angles]
     return tf.stack(columns, axis=-1)
+
+
+def _fading(days: tf.Tensor, events: tf.Tensor) -> list[tf.Tensor]:
+    """What is left after so many days, and after so many events, each float32 [n]."""
+    by_days = [tf.exp(-days / scale) for scale in DECAY_DAYS]
+    return by_days + [tf.exp(-events / scale) for scale in DECAY_EVENTS]
 
 
 def _faded(own: OwnItems, days: tf.Tensor, turn: tf.Tensor) -> list[tf.Tensor]:
@@ -118,8 +123,7 @@ def _faded(own: OwnItems, days: tf.Tensor, turn: tf.Tensor) -> list[tf.Tensor]:
     num_plain, num_hours = len(DECAY_DAYS) + len(DECAY_EVENTS), len(HOUR_WEIGHTS) - 1
     sums = tf.unstack(own.sums, num=NUM_SUMS, axis=-1)
     events = tf.cast(tf.maximum(own.events_since, 0), tf.float32)
-    fade = [tf.exp(-days / scale) for scale in DECAY_DAYS]
-    fade += [tf.exp(-events / scale) for scale in DECAY_EVENTS]
+    fade = _fading(days, events)
     found = [total * f for total, f in zip(sums[:num_plain], fade, strict=True)]
     # cos(k (d + s)) of each occurrence, d before the newest one, s that one's age.
     total = HOUR_WEIGHTS[0] * sums[_HOUR_SUM]

@@ -17,7 +17,7 @@ from trecs.models.timestamp_tower import TimestampTower
 from trecs.models.user_tower import UserTower
 from trecs.text.encoder import TextEncoder
 
-_PARTS = (
+PARTS = (
     "item_tower",
     "timestamp_tower",
     "user_tower",
@@ -25,6 +25,7 @@ _PARTS = (
     "text_encoder",
     "profile_projection",
 )
+"""What the model is made of, by attribute; a part may be None."""
 
 Objective = Callable[["RetrievalModel", dict[str, tf.Tensor]], tf.Tensor]
 
@@ -267,13 +268,13 @@ class RetrievalModel(keras.Model):
         """The towers, serialised."""
         return {
             **super().get_config(),
-            **{part: keras.saving.serialize_keras_object(getattr(self, part)) for part in _PARTS},
+            **{part: keras.saving.serialize_keras_object(getattr(self, part)) for part in PARTS},
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> RetrievalModel:
         """Rebuild from `get_config`."""
         config = dict(config)
-        for part in _PARTS:
+        for part in PARTS:
             config[part] = keras.saving.deserialize_keras_object(config[part])
         return cls(**config)

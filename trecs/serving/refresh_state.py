@@ -25,7 +25,7 @@ from trecs.features.vocabulary import Vocabulary
 from trecs.models.build import build_model
 from trecs.models.item_tensors import ItemTensors, profile_variable
 from trecs.models.ranking_store import load_rating_head, save_rating_head
-from trecs.models.retrieval import RetrievalModel
+from trecs.models.retrieval import PARTS, RetrievalModel
 from trecs.serving.deployment import Deployment
 from trecs.serving.export import EXTRA
 from trecs.text.bert import load_bert
@@ -35,7 +35,6 @@ STATE = "refresh"
 _WEIGHTS, _VOCABULARY, _ITEMS = "model.weights.h5", "vocabulary.json", "items.parquet"
 _TEXT, _BERT, _RATING = "text.npz", "bert", "rating_head.npz"
 _USERS = "users.npz"
-_PARTS = ("item_tower", "timestamp_tower", "user_tower", "repeat_term", "profile_projection")
 
 
 def save_state(deployment: Deployment, extra: Path) -> None:
@@ -153,8 +152,8 @@ def _without_bert(deployment: Deployment) -> RetrievalModel:
         profile_dim=deployment.users.profile_dim,
     )
     _build(deployment, model)
-    for part in _PARTS:
-        if getattr(trained, part) is not None:
+    for part in PARTS:
+        if getattr(model, part) is not None:
             getattr(model, part).set_weights(getattr(trained, part).get_weights())
     model.transition_weight.assign(trained.transition_weight)
     model.ease_weight.assign(trained.ease_weight)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -231,6 +231,11 @@ def read_curve(path: Path) -> list[dict[str, float]]:
         return []
     with path.open(newline="", encoding="utf-8") as file:
         return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+
+def best_epoch(curve: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
+    """The row of a learning curve with the best validation score, the first of equals."""
+    return max(curve, key=lambda row: row[VALIDATION_METRIC])
 
 
 def _write_curve(path: Path, rows: list[dict[str, float]]) -> None:
