@@ -3,8 +3,7 @@
 The stream of a user with events e1 .. en is [start, e1, ..., en]; position p of it, read by a
 causal model, predicts what comes next. A target e(j) asks from position j - 1 (tie rule `order`),
 or from the last position strictly earlier in time (`strict`), so a tie never sees its siblings.
-All positions of a window train at once; windows that are shorter than the history length are
-batched together.
+All positions of a window train at once.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ from trecs.data.sequences import Sequences
 from trecs.features.items import ItemTable
 from trecs.features.repeats import NEVER, NUM_SUMS, Occurrences, find_occurrences
 from trecs.features.spec import PAD_ROW, UNKNOWN_USER_ROW
+from trecs.features.windows import Windows, plan_epoch, runs_of_one_bucket
 
-_SHORTEST_BUCKET = 8
 # Items had before that a training window knows, the newest ones; limits memory alone.
 _MAX_OWN = 512
 
@@ -104,7 +103,7 @@ def training_batches(
       Batches to the contract `trecs.features.spec.TRAINING_FEATURES`. Weights sum to 1 over a
       batch.
     """
-    windows, plan = _plan_epoch(events, history_len, batch_events, seed, epoch)
+    windows, plan = plan_epoch(events.start, history_len, batch_events, seed, epoch)
     group_start = _tie_group_starts(events) if strict else None
     for chosen, bucket_len in plan[skip:]:
         batch = _assemble(events, windows.take(chosen), bucket_len)
@@ -117,7 +116,7 @@ def num_training_batches(
     events: EventRows, history_len: int, batch_events: int, seed: int, epoch: int
 ) -> int:
     """How many batches `training_batches` yields for these arguments without `skip`."""
-    return len(_plan_epoch(events, history_len, batch_events, seed, epoch)[1])
+    return len(plan_epoch(events.start, history_len, batch_events, seed, epoch)[1])
 
 
 def query_batches(
@@ -146,85 +145,11 @@ def query_batches(
     """
     num_positions = history_hi - history_lo + 1
     length = np.minimum(num_positions, history_len)
-    windows = _Windows(user, history_lo, num_positions - length, length)
-    for chosen, bucket_len in _runs_of_one_bucket(length, history_len, batch_rows):
+    windows = Windows(user, history_lo, num_positions - length, length)
+    for chosen, bucket_len in runs_of_one_bucket(length, history_len, batch_rows):
         batch = _assemble(events, windows.take(chosen), bucket_len, request_time_s[chosen])
         batch["query_position"] = (length[chosen] - 1)[:, None].astype(np.int32)
         yield chosen, batch
-
-
-@dataclass(frozen=True)
-class _Windows:
-    """Stream positions [begin, begin + length) of users whose first event is events[base]; [W]."""
-
-    user: NDArray[np.integer]
-    base: NDArray[np.int64]
-    begin: NDArray[np.int64]
-    length: NDArray[np.int64]
-
-    def __iter__(self) -> Iterator[tuple[int, int, int]]:
-        """(base, begin, length) of each."""
-        return zip(self.base.tolist(), self.begin.tolist(), self.length.tolist(), strict=True)
-
-    def take(self, chosen: NDArray[np.int64]) -> _Windows:
-        return _Windows(
-            self.user[chosen], self.base[chosen], self.begin[chosen], self.length[chosen]
-        )
-
-
-def _plan_epoch(
-    events: EventRows, history_len: int, batch_events: int, seed: int, epoch: int
-) -> tuple[_Windows, list[tuple[NDArray[np.int64], int]]]:
-    """The windows of an epoch, and its batches as (numbers of windows, padded length)."""
-    rng = np.random.default_rng([seed, epoch])
-    windows = _cut_windows(events, history_len, rng)
-    return windows, _plan_batches(windows.length, history_len, batch_events, rng)
-
-
-def _cut_windows(events: EventRows, history_len: int, rng: np.random.Generator) -> _Windows:
-    """Cut each user's targets into windows, at a random phase where one does not hold them all."""
-    num_events = np.diff(events.start)
-    phase = rng.integers(1, history_len + 1, len(num_events))
-    first = np.where(num_events > history_len, phase, num_events)
-    num_windows = np.where(num_events > 0, 1 + -(-(num_events - first) // history_len), 0)
-    user = np.repeat(np.arange(len(num_events)), num_windows)
-    nth = np.arange(len(user)) - np.repeat(np.cumsum(num_windows) - num_windows, num_windows)
-    begin = np.where(nth == 0, 0, first[user] + (nth - 1) * history_len)
-    end = np.minimum(first[user] + nth * history_len, num_events[user])
-    return _Windows(user, events.start[user], begin, end - begin)
-
-
-def _plan_batches(
-    length: NDArray[np.int64], history_len: int, batch_events: int, rng: np.random.Generator
-) -> list[tuple[NDArray[np.int64], int]]:
-    """Shuffle windows into batches of one bucket each, then shuffle the batches."""
-    buckets = _buckets(length, history_len)
-    shuffled = rng.permutation(len(length))
-    batches = []
-    for bucket_len in np.unique(buckets).tolist():
-        members = shuffled[buckets[shuffled] == bucket_len]
-        rows = max(1, batch_events // bucket_len)
-        batches += [(members[i : i + rows], bucket_len) for i in range(0, len(members), rows)]
-    return [batches[i] for i in rng.permutation(len(batches))]
-
-
-def _runs_of_one_bucket(
-    length: NDArray[np.int64], history_len: int, batch_rows: int
-) -> Iterator[tuple[NDArray[np.int64], int]]:
-    buckets = _buckets(length, history_len)
-    for bucket_len in np.unique(buckets).tolist():
-        members = np.flatnonzero(buckets == bucket_len)
-        rows = batch_rows * history_len // bucket_len
-        for i in range(0, len(members), rows):
-            yield members[i : i + rows], bucket_len
-
-
-def _buckets(length: NDArray[np.int64], history_len: int) -> NDArray[np.int64]:
-    """Padded length of each window: 8, 16, 32, ... history length. Few shapes, few traces."""
-    sizes = [min(_SHORTEST_BUCKET, history_len)]
-    while sizes[-1] < history_len:
-        sizes.append(min(2 * sizes[-1], history_len))
-    return np.array(sizes)[np.searchsorted(sizes, length)]
 
 
 def _tie_group_starts(events: EventRows) -> NDArray[np.int64]:
@@ -238,7 +163,7 @@ def _tie_group_starts(events: EventRows) -> NDArray[np.int64]:
 
 def _assemble(
     events: EventRows,
-    windows: _Windows,
+    windows: Windows,
     bucket_len: int,
     request_time_s: NDArray[np.int64] | None = None,
 ) -> dict[str, NDArray[np.generic]]:
@@ -265,7 +190,7 @@ def _assemble(
 def _add_targets(
     batch: dict[str, NDArray[np.generic]],
     events: EventRows,
-    windows: _Windows,
+    windows: Windows,
     group_start: NDArray[np.int64] | None,
 ) -> None:
     """Add a target to every position of the windows, in place."""
@@ -283,7 +208,7 @@ def _add_targets(
     batch["weight"] = (valid / max(valid.sum(), 1)).astype(np.float32)
 
 
-def _own_batch(events: EventRows, windows: _Windows) -> dict[str, NDArray[np.generic]]:
+def _own_batch(events: EventRows, windows: Windows) -> dict[str, NDArray[np.generic]]:
     """What the users had before or in their windows, to `trecs.features.spec.OWN_FEATURES`."""
     found = [_own_events(events, *window) for window in windows]
     width = max((len(event) for event in found), default=0)
