@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -220,6 +221,15 @@ def test_it_listens_at_the_loopback_address_unless_told_otherwise():
 def test_a_taken_port_is_an_error(shop: Shop, server: Server):
     with pytest.raises(UsageError, match=f"cannot listen at 127.0.0.1:{server.rest_port}"):
         Server(shop.version.parent, settings=ServerSettings(rest_port=server.rest_port))
+
+
+def test_a_taken_grpc_port_leaves_nothing_open(shop: Shop, server: Server):
+    before = set(threading.enumerate())
+    taken = ServerSettings(rest_port=0, grpc_port=server.grpc_port)
+    with pytest.raises(UsageError, match=f"cannot listen at 127.0.0.1:{server.grpc_port}"):
+        Server(shop.version.parent, settings=taken)
+    left = {thread.name for thread in set(threading.enumerate()) - before if thread.is_alive()}
+    assert not left
 
 
 def test_the_command_serves_and_stops_when_it_is_told_to(shop: Shop):

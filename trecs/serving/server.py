@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,13 +50,23 @@ class Server:
         self, directory: str | Path, name: str | None = None, settings: ServerSettings | None = None
     ) -> None:
         self._settings = settings or ServerSettings()
-        folder = Path(directory)
+        with ExitStack() as undo:
+            self._open(Path(directory), name, undo)
+            # All is open: nothing is to be undone.
+            undo.pop_all()
+        self._thread = threading.Thread(target=self._work, name="trecs-requests", daemon=True)
+
+    def _open(self, folder: Path, name: str | None, undo: ExitStack) -> None:
+        """Bind the ports and load the model; `undo` closes what is open by then."""
         metrics = ServerMetrics()
         host, self._sockets = self._settings.host, _listening(self._settings)
+        undo.callback(self._sockets[0].close)
         self.rest_port: int = self._sockets[0].getsockname()[1]
         poll_s = self._settings.poll_s
         self.versions = ModelVersions(folder, name or folder.resolve().name, poll_s)
+        undo.callback(self.versions.close)
         self._batcher = Batcher(self._settings, metrics.batch)
+        undo.callback(self._batcher.close)
         parts = (self.versions, Answers(self._batcher), metrics, self._settings)
         self.app = rest_app(*parts)
         self._rest = uvicorn.Server(
@@ -72,6 +83,7 @@ class Server:
         )
         # One loop for both: they take turns instead of taking the interpreter from each other.
         self._runner = asyncio.Runner(loop_factory=self._rest.config.get_loop_factory())
+        undo.callback(self._runner.close)
         try:
             # In another thread, since the caller's may have a running loop, as a notebook's does.
             with ThreadPoolExecutor(1) as aside:
@@ -79,7 +91,6 @@ class Server:
             self._grpc, self.grpc_port = bound.result()
         except RuntimeError as error:
             raise _taken(host, self._settings.grpc_port) from error
-        self._thread = threading.Thread(target=self._work, name="trecs-requests", daemon=True)
 
     def run(self) -> None:
         """Serve until SIGINT or SIGTERM; requests under way are answered before it returns."""

@@ -13,6 +13,8 @@ from trecs.serving.server_settings import RequestError, ServerSettings
 
 TIMES = ("request_time", "history_timestamps")
 """Inputs that hold UTC epoch seconds."""
+RATINGS = "history_ratings"
+"""The input in which NaN stands for what is not known."""
 FIRST_S, LAST_S = -2_208_988_800, 32_503_680_000
 """The years 1900 to 3000: milliseconds of our days lie far outside."""
 
@@ -39,7 +41,7 @@ def check_names(names: set[str], specs: Mapping[str, tf.TensorSpec]) -> None:
 def check_arrays(
     arrays: Arrays, specs: Mapping[str, tf.TensorSpec], settings: ServerSettings
 ) -> None:
-    """Refuse arrays of the wrong type, rank or size, and times that cannot be epoch seconds.
+    """Refuse arrays of the wrong type, rank or size, times that cannot be epoch seconds, and NaN.
 
     Args:
       arrays: by input name; strings as object arrays of bytes.
@@ -55,6 +57,8 @@ def check_arrays(
         check_shape(name, array.shape, specs[name], settings)
         if name in TIMES:
             _check_times(name, array)
+        if array.dtype.kind == "f":
+            _check_finite(name, array)
     rows = {name: array.shape[0] for name, array in arrays.items()}
     if len(set(rows.values())) > 1:
         raise RequestError(
@@ -116,6 +120,14 @@ def _check_times(name: str, times: NDArray[Any]) -> None:
             "INVALID_ARGUMENT",
             f"{name} needs UTC epoch seconds of the years 1900 to 2999, got {bad};"
             " divide milliseconds by 1000",
+        )
+
+
+def _check_finite(name: str, values: NDArray[Any]) -> None:
+    bad = np.isinf(values) if name == RATINGS else ~np.isfinite(values)
+    if bad.any():
+        raise RequestError(
+            "INVALID_ARGUMENT", f"{name} needs finite numbers, got {values[bad].flat[0]}"
         )
 
 
