@@ -100,3 +100,14 @@ def test_recent_events_are_the_newest_valid_ones():
     assert found[0, -3:].tolist() == [4, 5, 6]
     assert (found[0, :-3] == -1).all()
     assert (found[1] == -1).all()
+
+
+def test_ease_weights_are_those_of_the_most_taken_items(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("trecs.features.neighbours._EASE_MAX_ITEMS", 2)
+    log = shop_log()
+    table = ease_table(log, np.arange(5), np.arange(3))
+    a, b, c = (log.item_ids.tolist().index(item) for item in "abc")
+    assert table.weight[a].any()
+    assert table.weight[b].any()
+    assert not table.weight[c].any()
+    assert c not in table.neighbour[[a, b]][table.weight[[a, b]] != 0]
