@@ -81,7 +81,7 @@ def test_terms_of_recent_events_add_up_with_decay():
     total = [0, 0.64 * 0.5, 0.64 * 0.25 + 0.5]
     assert follow[0] == pytest.approx([np.log1p(x / 0.01) for x in total], rel=1e-5)
     assert follow[1].tolist() == [0, 0, 0]
-    ease = neighbours.ease(tf.constant(recent)).numpy()
+    ease = neighbours.ease(tf.constant(recent), 0.98).numpy()
     assert ease[0] == pytest.approx([0, 0.98**2 * 0.5, 0.98**2 * 0.25 + 0.5], rel=1e-5)
 
 
@@ -91,7 +91,7 @@ def test_transitions_read_twenty_events_and_ease_a_hundred():
     recent[0, 79] = 0
     neighbours = Neighbours(table, table)
     assert neighbours.transitions(tf.constant(recent)).numpy() == 0
-    assert neighbours.ease(tf.constant(recent)).numpy() == pytest.approx(0.98**20)
+    assert neighbours.ease(tf.constant(recent), 0.98).numpy() == pytest.approx(0.98**20)
 
 
 def test_recent_events_are_the_newest_valid_ones():

@@ -17,6 +17,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     model = run.model()
     model.transition_weight.assign(0.5)
     model.ease_weight.assign(2.0)
+    model.ease_decay.assign(0.98)
     model.save_weights(run.directory / WEIGHTS)
     version = trecs.export(run, folder / "saved_models" / "shop", k=20)
     return Shop(run, version, tf.saved_model.load(str(version)), trecs.Recommender(version))

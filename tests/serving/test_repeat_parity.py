@@ -57,6 +57,7 @@ def run(tmp_path_factory):
         weight.assign(random.normal(scale=0.5, size=weight.shape))
     model.transition_weight.assign(0.7)
     model.ease_weight.assign(3.0)
+    model.ease_decay.assign(0.98)
     model.save_weights(run.directory / WEIGHTS)
     return run
 

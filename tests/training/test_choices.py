@@ -13,8 +13,7 @@ def model_with(bias):
     embedding = SimpleNamespace(embeddings=tf.Variable([[bias], [7.0], [8.0]]))
     return SimpleNamespace(
         item_tower=SimpleNamespace(id_bias=embedding),
-        transition_weight=tf.Variable(0.0),
-        ease_weight=tf.Variable(0.0),
+        chosen=[tf.Variable(0.0) for _ in range(3)],
     )
 
 
@@ -38,13 +37,18 @@ def test_a_score_that_rises_again_does_not_raise_past_the_fall():
     assert bias_of(model)[0] == 0.5
 
 
-def test_the_weights_that_validate_best_stay_the_smaller_of_equals():
+def test_the_weights_that_validate_best_stay_the_first_of_equals():
     model = model_with(0.0)
 
     def validate():
-        transition, ease = float(model.transition_weight), float(model.ease_weight)
-        return min(transition, 0.5) + (1.0 if ease == 4.0 else 0.0)
+        transition, ease, decay = (float(variable) for variable in model.chosen)
+        return min(transition, 0.5) + (ease > 0) * (decay < 0.95) - 0.01 * abs(ease - 8)
 
     choose_neighbour_weights(model, validate)
-    assert float(model.transition_weight) == 0.5
-    assert float(model.ease_weight) == 4.0
+    assert [float(variable) for variable in model.chosen] == pytest.approx([0.5, 8.0, 0.9])
+
+
+def test_neighbours_that_do_not_help_weigh_nothing():
+    model = model_with(0.0)
+    choose_neighbour_weights(model, lambda: -sum(float(v) for v in model.chosen[:2]))
+    assert [float(variable) for variable in model.chosen] == pytest.approx([0.0, 0.0, 0.98])

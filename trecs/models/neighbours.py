@@ -2,8 +2,8 @@
 
 Counts learn a frequent pair at once and exactly, which embeddings do slowly: a Markov chain and
 EASE, which need no training, rank about as well as a Transformer on small logs, and all three err
-in different places. Each term's one weight is chosen on validation after training, since within the
-training window the counts have seen every target.
+in different places. Each term's weight, and how fast EASE forgets, are chosen on validation after
+training, since within the training window the counts have seen every target.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ NUM_RECENT = 100
 """Newest events of a history that the terms read."""
 _NUM_FOLLOWED = 20
 _FOLLOW_DECAY = 0.8
-_EASE_DECAY = 0.98
 # A follow-up share far below this adds nothing, one far above it adds its logarithm.
 _SMALLEST_SHARE = 0.01
 
@@ -53,18 +52,22 @@ class Neighbours(tf.Module):
         total = self._sum("transitions", recent[:, -_NUM_FOLLOWED:], _FOLLOW_DECAY)
         return tf.math.log1p(total / _SMALLEST_SHARE)
 
-    def ease(self, recent: tf.Tensor) -> tf.Tensor:
-        """The sum of .98^age times EASE's weights of 100 events; as `transitions`."""
-        return self._sum("ease", recent, _EASE_DECAY)
+    def ease(self, recent: tf.Tensor, decay: tf.Tensor) -> tf.Tensor:
+        """The sum of decay^age times EASE's weights of 100 events; as `transitions`."""
+        return self._sum("ease", recent, decay)
 
     def pairs(
-        self, recent: tf.Tensor, transition_weight: tf.Tensor, ease_weight: tf.Tensor
+        self,
+        recent: tf.Tensor,
+        transition_weight: tf.Tensor,
+        ease_weight: tf.Tensor,
+        ease_decay: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Both terms times their weights, as the entries of [B, N] that are not 0.
 
         Args:
           recent: as of `transitions`.
-          transition_weight, ease_weight: scalars.
+          transition_weight, ease_weight, ease_decay: scalars.
 
         Returns:
           Rows and candidates, int32 [n], each pair once, and values, float32 [n].
@@ -72,7 +75,7 @@ class Neighbours(tf.Module):
         follow_place, follow = self._entries(
             "transitions", recent[:, -_NUM_FOLLOWED:], _FOLLOW_DECAY
         )
-        ease_place, ease = self._entries("ease", recent, _EASE_DECAY)
+        ease_place, ease = self._entries("ease", recent, ease_decay)
         place, of = tf.unique(tf.concat([follow_place, ease_place], axis=0))
         num_pairs, num_follow = tf.size(place), tf.size(follow_place)
         follow = tf.math.unsorted_segment_sum(follow, of[:num_follow], num_pairs)
@@ -81,19 +84,23 @@ class Neighbours(tf.Module):
         row, candidate = place // self._num_candidates, place % self._num_candidates
         return tf.cast(row, tf.int32), tf.cast(candidate, tf.int32), value
 
-    def _sum(self, name: str, recent: tf.Tensor, decay: float) -> tf.Tensor:
+    def _sum(self, name: str, recent: tf.Tensor, decay: tf.Tensor) -> tf.Tensor:
         batch = tf.shape(recent)[0]
         place, values = self._places(name, recent, decay)
         total = tf.math.unsorted_segment_sum(values, place, batch * self._num_candidates)
         return tf.reshape(total, [batch, self._num_candidates])
 
-    def _entries(self, name: str, recent: tf.Tensor, decay: float) -> tuple[tf.Tensor, tf.Tensor]:
+    def _entries(
+        self, name: str, recent: tf.Tensor, decay: float | tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Places in the flat [B * N] and values, both [n], without zeros."""
         place, values = self._places(name, recent, decay)
         kept = values != 0
         return tf.boolean_mask(place, kept), tf.boolean_mask(values, kept)
 
-    def _places(self, name: str, recent: tf.Tensor, decay: float) -> tuple[tf.Tensor, tf.Tensor]:
+    def _places(
+        self, name: str, recent: tf.Tensor, decay: float | tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Places in the flat [B * N], int64, and values, both [B, events, K]."""
         neighbour, weight = self.tables[name]
         age = tf.range(recent.shape[1] - 1, -1, -1, dtype=tf.float32)

@@ -69,11 +69,11 @@ class RetrievalModel(keras.Model):
         self.user_tower = user_tower
         self.text_encoder = text_encoder
         self.profile_projection = profile_projection
-        # Chosen after training; 0 until then. See `trecs.models.neighbours`.
-        self.transition_weight, self.ease_weight = (
+        # Chosen after training; nothing until then. See `trecs.models.neighbours`.
+        self.transition_weight, self.ease_weight, self.ease_decay = self.chosen = [
             self.add_weight(shape=(), initializer="zeros", trainable=False, name=name)
-            for name in ("transition_weight", "ease_weight")
-        )
+            for name in ("transition_weight", "ease_weight", "ease_decay")
+        ]
         self.loss_tracker = keras.metrics.Mean(name="loss")
         self._objective: Objective | None = None
         # In a tuple, so that neither Keras nor TensorFlow tracks it.
@@ -185,13 +185,13 @@ class RetrievalModel(keras.Model):
           recent: int32 [B, 100], see `Neighbours.transitions`.
         """
         follow = neighbours.transitions(recent) * self.transition_weight
-        return follow + neighbours.ease(recent) * self.ease_weight
+        return follow + neighbours.ease(recent, self.ease_decay) * self.ease_weight
 
     def neighbour_pairs(
         self, neighbours: Neighbours, recent: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """The entries of `score_neighbours` that are not 0: rows, candidates and values, [n]."""
-        return neighbours.pairs(recent, self.transition_weight, self.ease_weight)
+        return neighbours.pairs(recent, *self.chosen)
 
     def score_repeats(self, own: OwnItems, weight: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
         """What each entry adds to its item's score, float32 [n].

@@ -61,7 +61,7 @@ class RecommenderModule(tf.Module):
         self.ranker = ranker
         self.categories = categories
         self.neighbours = neighbours
-        self.neighbour_weights = [model.transition_weight.value, model.ease_weight.value]
+        self.neighbour_weights = [chosen.value for chosen in model.chosen]
         self._score_neighbours = model.score_neighbours
         self._neighbour_pairs = model.neighbour_pairs
         self.users = tf.lookup.StaticHashTable(
@@ -200,7 +200,7 @@ class RecommenderModule(tf.Module):
         recent = recent_events(history[0], history[2])
         counts = (
             self.neighbours.transitions(recent) * self.neighbour_weights[0],
-            self.neighbours.ease(recent) * self.neighbour_weights[1],
+            self.neighbours.ease(recent, self.neighbour_weights[2]) * self.neighbour_weights[1],
         )
         own = self._own_pairs(history, request_time, repeat_weight)
         parts = score_parts(query, items, asked, *counts, own)

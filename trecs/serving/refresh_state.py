@@ -155,8 +155,8 @@ def _without_bert(deployment: Deployment) -> RetrievalModel:
     for part in PARTS:
         if getattr(model, part) is not None:
             getattr(model, part).set_weights(getattr(trained, part).get_weights())
-    model.transition_weight.assign(trained.transition_weight)
-    model.ease_weight.assign(trained.ease_weight)
+    for chosen, value in zip(model.chosen, trained.chosen, strict=True):
+        chosen.assign(value)
     return model
 
 

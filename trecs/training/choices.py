@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,21 +17,43 @@ CHOICES = "choices.json"
 """The file, in the folder of a run, that `write_choices` writes."""
 
 _TRANSITION_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
-_EASE_WEIGHTS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
+_EASE_WEIGHTS = (1.0, 4.0, 16.0, 64.0)
+_EASE_DECAYS = (0.98, 0.9)
 _RAISES = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
 
 
 def choose_neighbour_weights(model: RetrievalModel, validate: Callable[[], float]) -> None:
-    """Leave the weights that validate best in the model, EASE's last; the smaller of equals."""
-    for weight, choices in (
-        (model.transition_weight, _TRANSITION_WEIGHTS),
-        (model.ease_weight, _EASE_WEIGHTS),
-    ):
-        scores = []
-        for choice in choices:
-            weight.assign(choice)
-            scores.append(validate())
-        weight.assign(choices[int(np.argmax(scores))])
+    """Leave in the model what validates best: the transitions' weight, then EASE's and its decay.
+
+    EASE's weight goes in steps of four, with each decay, then is halved or doubled if that is
+    better. Of equals the first stays.
+    """
+    transition_weight, *ease = model.chosen
+    _choose([transition_weight], [(weight,) for weight in _TRANSITION_WEIGHTS], validate)
+    steps = [(weight, decay) for decay in _EASE_DECAYS for weight in _EASE_WEIGHTS]
+    weight, decay = _choose(ease, [(0.0, _EASE_DECAYS[0]), *steps], validate)
+    if weight:
+        _choose(ease, [(times * weight, decay) for times in (1.0, 0.5, 2.0)], validate)
+
+
+def _choose(
+    variables: Sequence[keras.Variable],
+    choices: Sequence[tuple[float, ...]],
+    validate: Callable[[], float],
+) -> tuple[float, ...]:
+    """Give the variables the values that validate best, and return these."""
+    scores = []
+    for choice in choices:
+        _assign(variables, choice)
+        scores.append(validate())
+    best = choices[int(np.argmax(scores))]
+    _assign(variables, best)
+    return best
+
+
+def _assign(variables: Sequence[keras.Variable], values: Sequence[float]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 def raise_new_items(model: RetrievalModel, validate: Callable[[], float], cost: float) -> float:
@@ -74,18 +97,14 @@ def apply_choices(model: RetrievalModel, path: Path) -> float:
       path: what `write_choices` wrote.
     """
     chosen = json.loads(path.read_text("utf-8"))
-    model.transition_weight.assign(chosen["transition_weight"])
-    model.ease_weight.assign(chosen["ease_weight"])
+    _assign(model.chosen, [chosen[variable.name] for variable in model.chosen])
     bias = model.item_tower.id_bias.embeddings
     bias.assign(_raised(bias.numpy(), chosen["new_items_raised_by"]))
     return float(chosen["new_items_raised_by"])
 
 
 def write_choices(model: RetrievalModel, raised_by: float, path: Path) -> None:
-    """Write what was chosen as JSON: `transition_weight`, `ease_weight`, `new_items_raised_by`."""
-    chosen = {
-        "transition_weight": float(model.transition_weight.numpy()),
-        "ease_weight": float(model.ease_weight.numpy()),
-        "new_items_raised_by": raised_by,
-    }
+    """Write what was chosen as JSON: the model's `chosen` by name, and `new_items_raised_by`."""
+    chosen = {variable.name: float(variable.numpy()) for variable in model.chosen}
+    chosen |= {"new_items_raised_by": raised_by}
     path.write_text(json.dumps(chosen), encoding="utf-8")
