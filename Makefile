@@ -23,7 +23,7 @@ DEMO_MOMENTS ?= 1997-09-25T20:00:00Z 1998-04-22T09:00:00Z
 PEER_SECONDS ?= 7200
 
 # TensorFlow's start-up chatter hides what a command says.
-export TF_CPP_MIN_LOG_LEVEL ?= 2
+export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .PHONY: help
 help:  ## list the verbs
