@@ -35,14 +35,19 @@ def log_path(tmp_path):
             "user_id": rng.integers(0, 30, 900),
             "item_id": rng.integers(0, 25, 900),
             "timestamp": np.sort(rng.integers(1_600_000_000, 1_604_000_000, 900)),
+            "rating": rng.integers(1, 6, 900),
         }
     ).to_csv(path, index=False)
     return path
 
 
-def train_until_killed(log_path, out):
+def train_command(log_path, out):
     sets = [word for override in OVERRIDES for word in ("--set", override)]
-    command = [sys.executable, "-m", "trecs.cli", "train", str(log_path), "--out", str(out), *sets]
+    return [sys.executable, "-m", "trecs.cli", "train", str(log_path), "--out", str(out), *sets]
+
+
+def train_until_killed(log_path, out):
+    command = train_command(log_path, out)
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     curve = out / "history.csv"
     end = time.monotonic() + 120
@@ -68,3 +73,10 @@ def test_killed_run_ends_with_the_weights_of_an_uninterrupted_one(log_path, tmp_
         np.testing.assert_array_equal(ours.numpy(), theirs.numpy(), err_msg=ours.path)
     scores = [[row["val_ndcg@10"] for row in run.learning_curve] for run in (resumed, whole)]
     assert scores[0] == scores[1]
+    # One that was killed in the phase of ratings has a model and no head yet.
+    (killed / "rating_head.npz").unlink()
+    subprocess.run(train_command(log_path, killed), check=True, capture_output=True)
+    heads = [np.load(folder / "rating_head.npz") for folder in (killed, tmp_path / "whole")]
+    assert heads[0].files == heads[1].files
+    for name in heads[0].files:
+        np.testing.assert_array_equal(heads[0][name], heads[1][name], err_msg=name)

@@ -125,6 +125,9 @@ def _run(
     # First of all: a multi-worker strategy must be made before TensorFlow computes anything.
     strategy = make_strategy(config.training.strategy)
     run = Run.create(worker_folder(out, strategy), config, dataset)
+    # A resumed run must end with the weights of an uninterrupted one, whichever phase it was in.
+    # Costs nothing measurable here.
+    tf.config.experimental.enable_op_determinism()
     # An interrupted phase of ratings may still be missing.
     if not run.is_trained:
         _train_retrieval(run, chosen_by, strategy, callbacks, verbose)
@@ -145,9 +148,6 @@ def _train_retrieval(
     """
     settings = run.config.training
     keras.utils.set_random_seed(settings.seed)
-    # A resumed run must end with the weights of an uninterrupted one. Costs nothing measurable
-    # here.
-    tf.config.experimental.enable_op_determinism()
     loggers = logging_callbacks(run)
     plan = BatchPlan(
         events=run.events(run.split.train),
