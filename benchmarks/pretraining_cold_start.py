@@ -62,7 +62,8 @@ def presets(dataset: Dataset, folder: Path, steps: int) -> dict[str, Path]:
         found[name] = folder / f"preset {len(found)}"
         config = load_config(overrides=[VOCABULARY, *settings])
         report = pretrain(paths, found[name], config, verbose=0)
-        print(name, json.dumps(report["after"]), flush=True)
+        losses = {when: report[when] for when in ("before", "after")}
+        print(name, json.dumps(losses), flush=True)
     return found
 
 

@@ -84,7 +84,7 @@ class Neighbours(tf.Module):
         row, candidate = place // self._num_candidates, place % self._num_candidates
         return tf.cast(row, tf.int32), tf.cast(candidate, tf.int32), value
 
-    def _sum(self, name: str, recent: tf.Tensor, decay: tf.Tensor) -> tf.Tensor:
+    def _sum(self, name: str, recent: tf.Tensor, decay: float | tf.Tensor) -> tf.Tensor:
         batch = tf.shape(recent)[0]
         place, values = self._places(name, recent, decay)
         total = tf.math.unsorted_segment_sum(values, place, batch * self._num_candidates)
