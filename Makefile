@@ -58,7 +58,7 @@ demo: $(STAMP)  ## fetch MovieLens-100K, train, evaluate, export, recommend for 
 
 .PHONY: test
 test: $(STAMP)  ## run the tests, all but the slow ones
-	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder -m "not slow"
 
 .PHONY: test-slow
 test-slow: $(STAMP)  ## run the slow tests, some of which use the network

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import tensorflow as tf
+from shop_world import train_shop
 
 import trecs
+from trecs.run import WEIGHTS
 
 History = Sequence[tuple[str, int]]
 
@@ -63,3 +65,15 @@ def request(
         "history_timestamps": tf.constant(stamps),
         "request_time": tf.constant(list(times), tf.int64),
     }
+
+
+def make_shop(folder: Path) -> None:
+    """Train in `folder/run`, export to `folder/saved_models/shop/1`."""
+    run = train_shop(folder)
+    # So small a shop may choose no neighbour terms: the export must have some to be held to.
+    model = run.model()
+    model.transition_weight.assign(0.5)
+    model.ease_weight.assign(2.0)
+    model.ease_decay.assign(0.98)
+    model.save_weights(run.directory / WEIGHTS)
+    trecs.export(run, folder / "saved_models" / "shop", k=20)

@@ -9,7 +9,8 @@ import shutil
 import matplotlib.image
 import numpy as np
 import pytest
-from shop_world import SETTINGS, write_shop
+from made_once import made_once
+from serving_shop import make_shop
 
 import trecs
 from trecs.cli import main
@@ -24,12 +25,9 @@ NAMES = ("<i>plain", "other")
 def runs(tmp_path_factory):
     """A trained run, and its copy whose weights are half as large."""
     folder = tmp_path_factory.mktemp("report")
-    events, items = write_shop(folder)
-    config = trecs.load_config(overrides=[*SETTINGS, "training.epochs=1"])
-    dataset, _ = trecs.load_data(events, items, config)
-    trained = trecs.train(dataset, folder / NAMES[0], config, verbose=0)
-    shutil.copytree(trained.directory, folder / NAMES[1])
-    other = Run.open(folder / NAMES[1])
+    for name in NAMES:
+        shutil.copytree(made_once(tmp_path_factory, "shop", make_shop) / "run", folder / name)
+    trained, other = (Run.open(folder / name) for name in NAMES)
     model = other.model()
     for variable in model.trainable_variables:
         variable.assign(variable / 2)

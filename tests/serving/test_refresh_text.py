@@ -41,7 +41,8 @@ def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     items.to_csv(folder / "items.csv", index=False)
     settings = [text for text in SETTINGS if not text.startswith("text.")]
     own = [f"text.preset={folder / 'bert'}", f"text.tuning={request.param}"]
-    config = trecs.load_config(overrides=[*settings, *own, "text.learning_rate=0.001"])
+    own += ["text.learning_rate=0.001", "rating.loss=none"]
+    config = trecs.load_config(overrides=[*settings, *own])
     dataset, _ = trecs.load_data(folder / "events.csv", folder / "items.csv", config)
     run = trecs.train(dataset, folder / "run", config, verbose=0)
     trecs.export(run, folder / "model", k=NUM_ITEMS + 2)

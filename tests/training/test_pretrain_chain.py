@@ -42,7 +42,7 @@ def shop(tmp_path_factory):
     data = [str(folder / "events.csv"), "--items", str(folder / "items.csv")]
     command = ["pretrain", "--corpus", *data, "--out", str(folder / "bert"), *sets(PRETRAINING)]
     assert main(command) == 0
-    settings = [text for text in SETTINGS if not text.startswith("text.")]
+    settings = [text for text in SETTINGS if not text.startswith("text.")] + ["rating.loss=none"]
     command = ["train", *data, "--out", str(folder / "run"), "--bert", str(folder / "bert")]
     assert main([*command, *sets(settings)]) == 0
     return folder
@@ -93,7 +93,8 @@ def test_texts_become_the_vectors_of_new_items(shop):
 
 
 def test_a_run_without_text_has_no_model_from_texts(shop, tmp_path):
-    data = [str(shop / "events.csv"), "--out", str(tmp_path / "run"), *sets(SETTINGS)]
-    assert main(["train", *data]) == 0
+    data = [str(shop / "events.csv"), "--out", str(tmp_path / "run")]
+    settings = [*SETTINGS, "training.epochs=1", "rating.loss=none"]
+    assert main(["train", *data, *sets(settings)]) == 0
     with pytest.raises(ConfigError, match="needs a run that trained with text, got .*'none'"):
         export_text(Run.open(tmp_path / "run"), tmp_path / "texts")

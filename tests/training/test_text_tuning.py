@@ -38,7 +38,8 @@ def shop(tmp_path_factory):
 def config_of(shop, tuning, *more):
     settings = [text for text in SETTINGS if not text.startswith("text.")]
     own = [f"text.preset={shop / 'bert'}", f"text.tuning={tuning}", "text.tuned_layers=1"]
-    return load_config(overrides=[*settings, *own, "text.learning_rate=0.001", *more])
+    own += ["text.learning_rate=0.001", "rating.loss=none"]
+    return load_config(overrides=[*settings, *own, *more])
 
 
 def data_of(shop):
