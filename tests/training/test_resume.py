@@ -23,7 +23,7 @@ OVERRIDES = [
     "training.epochs=6",
     "training.patience=6",
     "rating.epochs=3",
-    "training.checkpoint_steps=3",
+    "training.checkpoint_steps=7",
 ]
 
 
