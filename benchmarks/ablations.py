@@ -41,13 +41,12 @@ def _without_lstm(model: RetrievalModel) -> None:
 
 def _mean_pooling(model: RetrievalModel) -> None:
     """The mean of the events so far, for the decoder layers."""
-    for number, decoder in enumerate(model.user_tower.decoders):
-        decoder.call = _running_mean if number == 0 else lambda x, *_, **__: x
+    model.user_tower._decode = _running_mean
 
 
-def _running_mean(x: tf.Tensor, *_: Any, **__: Any) -> tf.Tensor:
+def _running_mean(x: tf.Tensor, _: tf.Tensor, position: tf.Tensor, training: bool) -> tf.Tensor:
     place = tf.range(1, tf.shape(x)[1] + 1)[None, :, None]
-    return tf.cumsum(x, axis=1) / tf.cast(place, x.dtype)
+    return tf.gather(tf.cumsum(x, axis=1) / tf.cast(place, x.dtype), position, batch_dims=1)
 
 
 def _without_trend(model: RetrievalModel) -> None:

@@ -9,6 +9,7 @@ import keras_nlp
 import tensorflow as tf
 
 from trecs.features.time import NUM_REQUEST_FEATURES, request_features
+from trecs.models.decoding import decode_at
 
 
 @keras.saving.register_keras_serializable("trecs")
@@ -134,18 +135,29 @@ class UserTower(keras.layers.Layer):
         history, states = inputs["history"], inputs["time_states"]
         x = self.input_norm(history + self.position(history))
         x = self.input_dropout(x, training=training)
-        causal = _causal_mask(history)
-        for decoder in self.decoders:
-            x = decoder(x, states, encoder_attention_mask=causal, training=training)
-        x += self._user(inputs, training)[:, None]
+        position = inputs["query_position"]
+        x = self._decode(x, states, position, training) + self._user(inputs, training)[:, None]
+        x = self.output_norm(x)
         request = request_features(inputs["event_time_s"], inputs["next_time_s"], self.season)
         request = tf.concat([tf.cast(request, states.dtype), states], axis=-1)
-        position = inputs["query_position"]
-        x = tf.gather(self.output_norm(x), position, batch_dims=1)
         request = tf.gather(request, position, batch_dims=1)
         query = self.query(x) * (2 * self.gate(request))
         state = tf.concat([x, request], axis=-1)
         return query, self.trend_weight(state), self.repeat_weight(state)
+
+    def _decode(
+        self, x: tf.Tensor, states: tf.Tensor, position: tf.Tensor, training: bool
+    ) -> tf.Tensor:
+        """What the decoders make of the positions [batch, query] of x: [batch, query, D]."""
+        causal = _causal_mask(x)
+        *first, last = self.decoders
+        for decoder in first:
+            x = decoder(x, states, encoder_attention_mask=causal, training=training)
+        if training:
+            # Nearly every position is asked for, some of them more than once.
+            x = last(x, states, encoder_attention_mask=causal, training=True)
+            return tf.gather(x, position, batch_dims=1)
+        return decode_at(last, x, states, position)
 
     def _user(self, inputs: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
         user_row = inputs["user_row"]
