@@ -176,7 +176,7 @@ class Run:
         """The trained model.
 
         Raises:
-          UsageError: the run has not finished training.
+          UsageError: the run has not finished training, or another version of trecs trained it.
         """
         weights = self.directory / WEIGHTS
         if not self.is_trained:
@@ -185,7 +185,14 @@ class Run:
                 " `trecs train` command again, it continues where it was"
             )
         model = self.untrained_model()
-        model.load_weights(weights)
+        try:
+            model.load_weights(weights)
+        except ValueError as error:
+            raise UsageError(
+                f"{weights} does not fit the model that this version of trecs makes of the run's"
+                " settings: another version trained it. Train again into another folder, or use"
+                " the version that trained it"
+            ) from error
         return model
 
     def bert(self, model: RetrievalModel) -> Bert:

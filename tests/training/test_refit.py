@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
+import h5py
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ from trecs.config import load_config
 from trecs.data.dataset import Dataset
 from trecs.data.splits import temporal, train_on_held_out
 from trecs.errors import ConfigError, DataError, UsageError
-from trecs.run import Run
+from trecs.run import WEIGHTS, Run
 
 OVERRIDES = [
     "text.preset=none",
@@ -65,6 +67,15 @@ def test_it_trains_as_long_as_validation_chose_with_what_it_chose(run, refitted)
     assert choices[0] == choices[1]
     assert float(refitted.model().ease_weight) == choices[0]["ease_weight"]
     assert sum(refitted.vocabulary.item_counts) == run.split.test[0]
+
+
+def test_weights_of_another_version_are_refused_with_the_way_out(run, tmp_path):
+    shutil.copytree(run.directory, tmp_path / "run")
+    with h5py.File(tmp_path / "run" / WEIGHTS, "a") as weights:
+        # What a version without this weight would have written.
+        del weights["vars"]["2"]
+    with pytest.raises(UsageError, match="another version trained it. Train again into another"):
+        Run.open(tmp_path / "run").model()
 
 
 def test_what_the_data_decided_stays_decided(run, refitted):
