@@ -154,6 +154,19 @@ def test_gaps_and_lifetimes_stay_inside_a_user():
     assert (times.tie_share, times.largest_tie) == (1 / 5, 2)
 
 
+@pytest.mark.parametrize(("ids", "ascent"), [("2 10 30", 1), ("30 10 2", 0), ("2 30 10", 0.5)])
+def test_ties_that_stand_by_item_id_are_found_and_warned_of(ids, ascent):
+    # Neither users of one second nor the single events between a user's ties are neighbours.
+    rows = [(f"u{n}", item, DAY_S * (n // 4)) for n in range(20) for item in ids.split()]
+    log = make_log([*rows, *((f"u{n}", "1", DAY_S * (n // 4) + 9) for n in range(20))])
+    assert times_of(log).tie_ascent == ascent
+    assert ("sorted-ties" in codes_of(log)) == (ascent != 0.5)
+
+
+def test_without_ties_nothing_ascends_inside_them():
+    assert times_of(make_log([("a", "x", 7), ("a", "y", 8)])).tie_ascent is None
+
+
 def test_two_users_at_one_second_are_no_tie():
     log = make_log([("a", "x", 7), ("b", "y", 7), ("a", "z", 9)])
     assert (times_of(log).tie_share, times_of(log).largest_tie) == (0, 1)

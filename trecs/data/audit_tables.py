@@ -57,10 +57,12 @@ def _size(size: Size) -> Rows:
 
 
 def _times(times: Times) -> Rows:
+    ascent = "none" if times.tie_ascent is None else _percent(times.tie_ascent)
     return [
         ("resolution", duration(times.resolution_s)),
         ("events tied with the user's event before", _percent(times.tie_share)),
         ("largest tie of one user", f"{times.largest_tie:,}"),
+        ("neighbours in ties that ascend by item id", ascent),
         ("events in the busiest second", _percent(times.busiest_second_share)),
         ("gap to the user's next event", _durations(times.gap_s)),
         ("lifetime of a user", _durations(times.lifetime_s)),

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trecs.data.audit_summary import DAY_S, HOUR_S, MINUTE_S, WEEK_S, Spread, binned_shares, spread
+from trecs.data.ids import id_places
 from trecs.data.log import EventLog
 from trecs.data.sequences import Sequences
 
@@ -28,6 +29,8 @@ class Times:
         busiest_second_share: share of events in the one second that has most of them.
         tie_share: share of events with the same user and second as that user's event before.
         largest_tie: most events that one user has in one second.
+        tie_ascent: of neighbours inside ties, with different items, the share whose second one has
+            the higher item id; 1/2 where their order means nothing, None where there are none.
         gap_s: from an event to the same user's next one; None if nobody has two events.
         gap_shares: share of gaps in the bins of `GAP_EDGES_S`.
         lifetime_s: from a user's first event to the last.
@@ -40,6 +43,7 @@ class Times:
     busiest_second_share: float
     tie_share: float
     largest_tie: int
+    tie_ascent: float | None
     gap_s: Spread | None
     gap_shares: tuple[float, ...]
     lifetime_s: Spread | None
@@ -72,6 +76,7 @@ def measure_times(log: EventLog, sequences: Sequences) -> Times:
         busiest_second_share=float(largest_second / time_s.size),
         tie_share=float((gaps == 0).sum() / time_s.size),
         largest_tie=_largest_tie(log, sequences),
+        tie_ascent=_tie_ascent(log, sequences),
         gap_s=spread(gaps),
         gap_shares=binned_shares(gaps, GAP_EDGES_S),
         lifetime_s=spread(lifetimes),
@@ -97,6 +102,13 @@ def _largest_tie(log: EventLog, sequences: Sequences) -> int:
     time_s, user = log.timestamp_s[sequences.order], log.user[sequences.order]
     starts = np.flatnonzero((np.diff(time_s) != 0) | (np.diff(user) != 0)) + 1
     return int(np.diff(starts, prepend=0, append=time_s.size).max())
+
+
+def _tie_ascent(log: EventLog, sequences: Sequences) -> float | None:
+    time_s, user = log.timestamp_s[sequences.order], log.user[sequences.order]
+    place = id_places(log.item_ids)[log.item[sequences.order]]
+    tied = (np.diff(time_s) == 0) & (np.diff(user) == 0) & (np.diff(place) != 0)
+    return float((np.diff(place)[tied] > 0).mean()) if tied.any() else None
 
 
 def _shares(place: NDArray[np.int64], num_places: int) -> tuple[float, ...]:

@@ -17,6 +17,7 @@ from trecs.data.audit_time import Times
 from trecs.data.durations import duration
 
 _TIES = 0.05
+_SORTED_TIES = 0.8
 _LATER_TRAINING = 0.01
 _BUSIEST_SECOND = 0.01
 _REPEATS = 0.1
@@ -91,6 +92,17 @@ def _of_times(times: Times) -> Iterator[AuditWarning]:
             "The order inside a tie carries no time. Keep split.ties=strict (the default of the "
             "temporal split), and read no sequence out of ties.",
         )
+    if times.tie_share >= _TIES and times.tie_ascent is not None:
+        sorted_share = max(times.tie_ascent, 1 - times.tie_ascent)
+        if sorted_share >= _SORTED_TIES:
+            yield AuditWarning(
+                "sorted-ties",
+                f"Inside ties the items stand by their id: {sorted_share:.1%} of the neighbours "
+                f"{'ascend' if times.tie_ascent > 0.5 else 'descend'}.",
+                "Under split.ties=order (the default of leave-last-out) the last item of a tie is "
+                "told by its id, and a model that reads the tie so far learns that: set "
+                "split.ties=strict, or believe no figure of leave-last-out.",
+            )
     if times.resolution_s >= MINUTE_S:
         of_day = times.resolution_s == DAY_S
         yield AuditWarning(

@@ -140,3 +140,18 @@ def _whole(numbers: NDArray[np.float64]) -> NDArray[np.bool_]:
     exact = np.abs(numbers) < _LARGEST_EXACT_FLOAT
     whole: NDArray[np.bool_] = exact & (numbers == np.floor(numbers))
     return whole
+
+
+def id_places(ids: NDArray[np.object_]) -> NDArray[np.int64]:
+    """Place of each id among all in ascending order, int64 [n]: as numbers where all are.
+
+    Example:
+        >>> id_places(np.array(["10", "9", "100"], object))
+        array([1, 0, 2])
+    """
+    names = ids.tolist()
+    numeric = all(name.isdecimal() for name in names)
+    order = sorted(range(len(names)), key=lambda k: int(names[k]) if numeric else names[k])
+    places = np.empty(len(names), np.int64)
+    places[order] = np.arange(len(names))
+    return places

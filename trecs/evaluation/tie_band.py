@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trecs.data.dataset import Dataset
+from trecs.data.ids import id_places
 from trecs.data.log import EventLog
 from trecs.data.splits import Split
 from trecs.evaluation.baselines.markov import Markov, transition_shares
@@ -108,7 +109,7 @@ def tie_band(
         return float(RANK_METRICS[name](found.ranks, int(k)).mean())
 
     log = dataset.log
-    by_id = _id_places(log)[log.item]
+    by_id = id_places(log.item_ids)[log.item]
     rng = np.random.default_rng(seed)
     return TieBand(
         metric,
@@ -150,13 +151,3 @@ def reorder_ties(log: EventLog, key: NDArray[np.int64]) -> EventLog:
         rating = np.empty_like(log.rating)
         rating[before] = log.rating[after]
     return replace(log, item=item, rating=rating)
-
-
-def _id_places(log: EventLog) -> NDArray[np.int64]:
-    """Place of each item among all by its id, int64 [num_items]: as numbers where all are."""
-    ids = log.item_ids.tolist()
-    numeric = all(name.isdecimal() for name in ids)
-    order = sorted(range(len(ids)), key=lambda k: int(ids[k]) if numeric else ids[k])
-    places = np.empty(len(ids), np.int64)
-    places[order] = np.arange(len(ids))
-    return places
