@@ -106,9 +106,9 @@ def _largest_tie(log: EventLog, sequences: Sequences) -> int:
 
 def _tie_ascent(log: EventLog, sequences: Sequences) -> float | None:
     time_s, user = log.timestamp_s[sequences.order], log.user[sequences.order]
-    place = id_places(log.item_ids)[log.item[sequences.order]]
-    tied = (np.diff(time_s) == 0) & (np.diff(user) == 0) & (np.diff(place) != 0)
-    return float((np.diff(place)[tied] > 0).mean()) if tied.any() else None
+    step = np.diff(id_places(log.item_ids)[log.item[sequences.order]])
+    tied = (np.diff(time_s) == 0) & (np.diff(user) == 0) & (step != 0)
+    return float((step[tied] > 0).mean()) if tied.any() else None
 
 
 def _shares(place: NDArray[np.int64], num_places: int) -> tuple[float, ...]:
