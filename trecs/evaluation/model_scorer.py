@@ -52,18 +52,24 @@ class ModelScorer:
         self._candidate_rows = tf.constant(row_of_code)
         self._code_of_row = np.zeros(int(row_of_code.max()) + 1, np.int64)
         self._code_of_row[row_of_code] = np.arange(len(row_of_code))
-        self._encode_items = tf.function(model.encode_items)
+        self._encode_items = tf.function(model.encode_items, autograph=False)
         self.refresh()
         width, num_trends = self._vectors.shape[1], model.user_tower.num_trend_features
         vectors = tf.TensorSpec([None, width])
         weights = tf.TensorSpec([None, NUM_REPEAT_FEATURES])
         # Every call has another number of rows: a signature keeps TensorFlow from tracing for each.
-        self._encode = tf.function(self._encode_batch, input_signature=[_query_spec(), vectors])
+        self._encode = tf.function(
+            self._encode_batch, input_signature=[_query_spec(), vectors], autograph=False
+        )
         self._repeat = tf.function(
-            model.score_repeats, input_signature=[own_items_spec(), weights, vectors]
+            model.score_repeats,
+            input_signature=[own_items_spec(), weights, vectors],
+            autograph=False,
         )
         self._follow = tf.function(
-            self._score_neighbours, input_signature=[tf.TensorSpec([None, NUM_RECENT], tf.int32)]
+            self._score_neighbours,
+            input_signature=[tf.TensorSpec([None, NUM_RECENT], tf.int32)],
+            autograph=False,
         )
         self._score = tf.function(
             self._score_rows,
@@ -74,6 +80,7 @@ class ModelScorer:
                 vectors,
                 tf.TensorSpec([None]),
             ],
+            autograph=False,
         )
 
     def refresh(self) -> None:

@@ -91,16 +91,22 @@ class RecommenderModule(tf.Module):
         """The functions to save, by signature name."""
         query = request_signature()
         item = [tf.TensorSpec([None], tf.string, name="item_id")]
-        recommend = tf.function(self.recommend, input_signature=query).get_concrete_function()
-        filtered = tf.function(self.recommend_filtered, input_signature=filtered_signature())
-        explain = tf.function(self.explain, input_signature=explain_signature())
-        encode_query = tf.function(self.encode_query, input_signature=query)
-        encode_item = tf.function(self.encode_item, input_signature=item)
+        recommend = tf.function(
+            self.recommend, input_signature=query, autograph=False
+        ).get_concrete_function()
+        filtered = tf.function(
+            self.recommend_filtered, input_signature=filtered_signature(), autograph=False
+        )
+        explain = tf.function(self.explain, input_signature=explain_signature(), autograph=False)
+        encode_query = tf.function(self.encode_query, input_signature=query, autograph=False)
+        encode_item = tf.function(self.encode_item, input_signature=item, autograph=False)
         lookups = self._trained_row, self.index.candidate
         more = {} if self.ranker is None else self.ranker.signatures(*lookups, query)
         if self.profiles is not None:
             asked = profiled_signature(self.profiles.shape[1])
-            profiled = tf.function(self.recommend_with_profile, input_signature=asked)
+            profiled = tf.function(
+                self.recommend_with_profile, input_signature=asked, autograph=False
+            )
             more["recommend_with_profile"] = profiled.get_concrete_function()
         return more | {
             "serving_default": recommend,

@@ -96,9 +96,11 @@ class Ranker(tf.Module):
 
         asked = [*request, tf.TensorSpec([None, None], tf.string, name="candidate_item_ids")]
         ratings = tf.TensorSpec([None, None], tf.float32, name="history_ratings")
-        rated = tf.function(predict, input_signature=[*asked, ratings])
+        rated = tf.function(predict, input_signature=[*asked, ratings], autograph=False)
         return {
-            "rank": tf.function(unrated, input_signature=asked).get_concrete_function(),
+            "rank": tf.function(
+                unrated, input_signature=asked, autograph=False
+            ).get_concrete_function(),
             "rank_rated": rated.get_concrete_function(),
         }
 

@@ -60,7 +60,7 @@ class TextModule(tf.Module):
         longest = min(max_tokens, bert.backbone.max_sequence_length)
         strings = [tf.TensorSpec([None], tf.string, name="text")]
 
-        @tf.function(input_signature=strings)
+        @tf.function(input_signature=strings, autograph=False)
         def encode_item_text(text: tf.Tensor) -> dict[str, tf.Tensor]:
             """The vectors [B, D] of items that never trained and have these texts."""
             vectors = _text_vectors(bert, text, longest, centre, scale)
@@ -72,7 +72,7 @@ class TextModule(tf.Module):
         of_users = (*profiles.bert.backbone.variables, *profiles.projection.variables)
         self.weights += [weight.value for weight in of_users]
 
-        @tf.function(input_signature=strings)
+        @tf.function(input_signature=strings, autograph=False)
         def encode_user_text(text: tf.Tensor) -> dict[str, tf.Tensor]:
             """What these profile texts add to their users' queries, [B, D]."""
             of = profiles

@@ -233,7 +233,7 @@ def pooled(backbone: keras.Model, token_ids: tf.Tensor, mask: tf.Tensor) -> tf.T
     return tf.reduce_sum(hidden * weight, axis=1) / tf.reduce_sum(weight, axis=1)
 
 
-_pooled_graph = tf.function(pooled, reduce_retracing=True)
+_pooled_graph = tf.function(pooled, reduce_retracing=True, autograph=False)
 
 
 def _mean_pooled(bert: Bert, packed: NDArray[np.int32]) -> NDArray[np.float32]:

@@ -124,7 +124,7 @@ def _encode_batch(encoder: TextEncoder, token_ids: tf.Tensor) -> tf.Tensor:
     return tf.stop_gradient(encoder(token_ids))
 
 
-_encode = tf.function(_encode_batch, reduce_retracing=True)
+_encode = tf.function(_encode_batch, reduce_retracing=True, autograph=False)
 
 
 def _choose_trained(backbone: keras.Model, tuning: Tuning, tuned_layers: int) -> None:

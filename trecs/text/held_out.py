@@ -32,7 +32,7 @@ def held_out_losses(
       By corpus `mlm_loss`, `mlm_perplexity` (its exponential), `causal_loss`, `causal_perplexity`.
     """
 
-    @tf.function(input_signature=[BATCH_SIGNATURE])
+    @tf.function(input_signature=[BATCH_SIGNATURE], autograph=False)
     def measure(batch: Batch) -> tf.Tensor:
         return _sums(model, batch)
 

@@ -11,6 +11,7 @@ from trecs.settings import PretrainingConfig
 from trecs.text.pretraining_model import PretrainingModel
 from trecs.training.checkpoint import Checkpoints, Progress
 from trecs.training.pretraining_batches import PretrainingPlan, pretraining_dataset
+from trecs.training.rates import WarmupCosine
 
 
 class _Saver(keras.callbacks.Callback):
@@ -70,14 +71,8 @@ def fit_pretraining(
 
 def pretraining_optimizer(settings: PretrainingConfig) -> keras.Optimizer:
     """AdamW with linear warm-up and cosine decay to a tenth."""
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0,
-        # Keras counts the decay from the end of the warm-up.
-        decay_steps=max(1, settings.steps - settings.warmup_steps),
-        alpha=0.1,
-        warmup_target=settings.learning_rate,
-        warmup_steps=settings.warmup_steps,
-    )
+    decay_steps = settings.steps - settings.warmup_steps
+    schedule = WarmupCosine(settings.learning_rate, settings.warmup_steps, decay_steps, 0.1)
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from trecs.models.item_tensors import ItemTensors
 from trecs.models.ranking import RatingHead
 from trecs.models.ranking_data import RATING_FEATURES, RATING_TARGETS
+from trecs.training.rates import WarmupCosine
 from trecs.training.rating_batches import RatingRows, rating_batches
 
 Batch = dict[str, tf.Tensor]
@@ -97,7 +98,7 @@ def predict_rows(head: RatingHead, items: ItemTensors, rows: RatingRows) -> NDAr
     def predict(batch: Batch) -> tf.Tensor:
         return head.predict_ratings(*score_batch(head, items, batch))
 
-    run = tf.function(predict, input_signature=[_signature()])
+    run = tf.function(predict, input_signature=[_signature()], autograph=False)
     predicted = np.zeros(rows.num_targets, np.float32)
     for which, batch in rating_batches(rows, _BATCH_TARGETS):
         answer = run({name: tf.constant(value) for name, value in batch.items()}).numpy()
@@ -115,13 +116,7 @@ def _signature() -> dict[str, tf.TensorSpec]:
 def _step_function(
     head: RatingHead, items: ItemTensors, plan: RatingPlan, num_batches: int
 ) -> Callable[[Batch], tf.Tensor]:
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0,
-        decay_steps=max(1, plan.epochs * num_batches),
-        alpha=0.02,
-        warmup_target=_LEARNING_RATE,
-        warmup_steps=_WARMUP_STEPS,
-    )
+    schedule = WarmupCosine(_LEARNING_RATE, _WARMUP_STEPS, plan.epochs * num_batches, 0.02)
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=_WEIGHT_DECAY, beta_2=0.99)
     weights = head.trainable_weights
     optimizer.build(weights)
@@ -142,7 +137,9 @@ def _step_function(
         )
         return loss
 
-    run: Callable[[Batch], tf.Tensor] = tf.function(step, input_signature=[_signature()])
+    run: Callable[[Batch], tf.Tensor] = tf.function(
+        step, input_signature=[_signature()], autograph=False
+    )
     return run
 
 

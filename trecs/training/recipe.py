@@ -12,7 +12,7 @@ from trecs.features.vocabulary import Vocabulary
 from trecs.models.retrieval import Objective
 from trecs.settings import ModelConfig
 from trecs.training.loss import FullSoftmax, SampledSoftmax
-from trecs.training.rates import RatedAdamW
+from trecs.training.rates import RatedAdamW, WarmupCosine
 from trecs.training.strategy import uses_bfloat16
 
 _EVENTS_IN_ALL = 6_000_000
@@ -55,13 +55,7 @@ def make_optimizer(
         not decay.
     """
     settings = config.training
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0,
-        decay_steps=max(1, num_steps),
-        alpha=0.1,
-        warmup_target=settings.learning_rate,
-        warmup_steps=settings.warmup_steps,
-    )
+    schedule = WarmupCosine(settings.learning_rate, settings.warmup_steps, num_steps, 0.1)
     optimizer = RatedAdamW(schedule, settings.weight_decay, num_steps / _AVERAGES)
     # Decay acts on projections alone: embeddings of rare items would fade between their events.
     names = ["bias", "gamma", "beta", "embeddings"]
