@@ -6,6 +6,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,10 @@ from trecs.serving.server_versions import ModelVersions
 
 
 def _until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    # Long, for a machine that does much else.
+    deadline = time.monotonic() + 120
     while not true():
-        assert time.monotonic() < deadline, "it did not happen within 30 s"
+        assert time.monotonic() < deadline, "it did not happen within 120 s"
         time.sleep(0.02)
 
 
@@ -37,34 +39,35 @@ def test_a_swap_under_load_loses_no_request(shop: Shop, tmp_path: Path):
     done = threading.Event()
 
     def ask(address: str, number: int) -> None:
-        # No retries: a lost request would show.
-        client = Client(address, "shop", retries=0, timeout_s=30)
-        while not done.is_set():
+        # No retries: a lost request would show, and ends the thread.
+        with closing(Client(address, "shop", retries=0, timeout_s=60)) as client:
             try:
-                found = client.recommend("u2", [], shop.as_of_s)
-                assert [item.item_id for item in found] == expected
-                answered[number] = answered.get(number, 0) + 1
+                while not done.is_set():
+                    found = client.recommend("u2", [], shop.as_of_s)
+                    assert [item.item_id for item in found] == expected
+                    answered[number] = answered.get(number, 0) + 1
             except Exception as error:
                 errors.append(error)
-        client.close()
 
     with serving(shop, tmp_path / "shop") as server:
         addresses = [f"http://127.0.0.1:{server.rest_port}", f"grpc://127.0.0.1:{server.grpc_port}"]
-        threads = [threading.Thread(target=ask, args=(addresses[n % 2], n)) for n in range(6)]
+        threads = [threading.Thread(target=ask, args=(addresses[n % 2], n)) for n in range(4)]
         for thread in threads:
             thread.start()
-        for number in (2, 10):
-            copy_version(shop, tmp_path / "shop", number)
-            _until(lambda number=number: _served(server) == number)
-        shutil.rmtree(tmp_path / "shop" / "1")
-        time.sleep(0.3)
-        done.set()
-        for thread in threads:
-            thread.join()
+        try:
+            for number in (2, 10):
+                copy_version(shop, tmp_path / "shop", number)
+                _until(lambda number=number: _served(server) == number)
+            shutil.rmtree(tmp_path / "shop" / "1")
+            time.sleep(0.3)
+        finally:
+            done.set()
+            for thread in threads:
+                thread.join()
         states = http(server, "/v1/models/shop")[1]["model_version_status"]
 
     assert errors == []
-    assert len(answered) == 6
+    assert len(answered) == 4
     assert min(answered.values()) > 5
     assert [(s["version"], s["state"]) for s in states] == [
         ("10", "AVAILABLE"),
@@ -102,21 +105,31 @@ def test_removing_the_newest_version_goes_back_to_the_one_before(shop: Shop, tmp
         assert len(Client(address, "shop").recommend("u2", [], shop.as_of_s)) == 10
 
 
-def test_requests_under_way_are_answered_when_the_server_stops(shop: Shop, tmp_path: Path):
+def test_requests_under_way_are_answered_when_the_server_stops(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     # A long window, so that the requests are still waiting when the stop comes.
-    settings = ServerSettings(rest_port=0, grpc_port=0, batch_window_s=1.0)
+    settings = ServerSettings(rest_port=0, grpc_port=0, batch_window_s=2.0)
     found: list[int] = []
+    queued: list[str] = []
 
     def ask(address: str) -> None:
         client = Client(address, "shop", retries=0)
         found.append(len(client.recommend("u2", [], shop.as_of_s)))
 
     with serving(shop, tmp_path / "shop", settings) as server:
+        submit = server._batcher.submit
+
+        def counted(version, signature, inputs, timeout_s):
+            queued.append(signature)
+            return submit(version, signature, inputs, timeout_s)
+
+        monkeypatch.setattr(server._batcher, "submit", counted)
         addresses = [f"http://127.0.0.1:{server.rest_port}", f"grpc://127.0.0.1:{server.grpc_port}"]
         threads = [threading.Thread(target=ask, args=(address,)) for address in addresses]
         for thread in threads:
             thread.start()
-        time.sleep(0.4)
+        _until(lambda: len(queued) == 2)
     for thread in threads:
         thread.join()
     assert found == [10, 10]
