@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from tiny_bert import VOCABULARY, tiny_bert, tokens_of
 
-from trecs.text.held_out import held_out_losses, to_text
+from trecs.text.held_out import HeldOut, to_text
 from trecs.text.masking import Masker, MaskingRule
 from trecs.text.pretraining_model import PretrainingModel
 from trecs.text.rows import cut_rows
@@ -44,7 +44,7 @@ def test_a_model_that_knows_nothing_loses_the_log_of_the_vocabulary():
     bert.backbone.token_embedding.embeddings.assign(tf.zeros([len(VOCABULARY), 8]))
     model = PretrainingModel(bert, 1.0, 1.0)
     rows = cut_rows(bert, ["a b c playing", "players", "x y"] * 30, 8)
-    losses = held_out_losses(model, {"c": rows}, Masker(bert, MaskingRule(0.3, True)))["c"]
+    losses = HeldOut(model, {"c": rows}, Masker(bert, MaskingRule(0.3, True))).losses()["c"]
     assert losses["mlm_loss"] == pytest.approx(math.log(35), abs=1e-5)
     assert losses["causal_loss"] == pytest.approx(math.log(35), abs=1e-5)
     assert losses["mlm_perplexity"] == pytest.approx(35, rel=1e-4)
@@ -75,7 +75,7 @@ def test_measuring_twice_gives_the_same_figures():
     model = PretrainingModel(bert, 1.0, 1.0)
     masker = Masker(bert, MaskingRule(0.3, True))
     rows = {"one": cut_rows(bert, ["a b c d e f"] * 70, 8), "two": cut_rows(bert, ["play"], 8)}
-    assert held_out_losses(model, rows, masker) == held_out_losses(model, rows, masker)
+    assert HeldOut(model, rows, masker).losses() == HeldOut(model, rows, masker).losses()
 
 
 def test_the_table_shows_the_change_of_each_loss():

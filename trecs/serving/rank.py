@@ -65,7 +65,10 @@ class Ranker(tf.Module):
           candidates: candidate number (int32) by item id, negative for an unknown one.
           request: inputs of `recommend`.
         """
+        asked = [*request, tf.TensorSpec([None, None], tf.string, name="candidate_item_ids")]
+        ratings = tf.TensorSpec([None, None], tf.float32, name="history_ratings")
 
+        @tf.function(input_signature=[*asked, ratings], autograph=False)
         def predict(
             user_id: tf.Tensor,
             history_item_ids: tf.Tensor,
@@ -83,6 +86,7 @@ class Ranker(tf.Module):
             rows = candidates(candidate_item_ids) + FIRST_ITEM_ROW
             return {"predictions": self.rank(users(user_id), history, request_time, rows)}
 
+        @tf.function(input_signature=asked, autograph=False)
         def unrated(
             user_id: tf.Tensor,
             history_item_ids: tf.Tensor,
@@ -92,16 +96,14 @@ class Ranker(tf.Module):
         ) -> dict[str, tf.Tensor]:
             history = user_id, history_item_ids, history_timestamps
             unknown = tf.fill(tf.shape(history_item_ids), np.float32(np.nan))
-            return predict(*history, request_time, candidate_item_ids, unknown)
+            found: dict[str, tf.Tensor] = predict(
+                *history, request_time, candidate_item_ids, unknown
+            )
+            return found
 
-        asked = [*request, tf.TensorSpec([None, None], tf.string, name="candidate_item_ids")]
-        ratings = tf.TensorSpec([None, None], tf.float32, name="history_ratings")
-        rated = tf.function(predict, input_signature=[*asked, ratings], autograph=False)
         return {
-            "rank": tf.function(
-                unrated, input_signature=asked, autograph=False
-            ).get_concrete_function(),
-            "rank_rated": rated.get_concrete_function(),
+            "rank": unrated.get_concrete_function(),
+            "rank_rated": predict.get_concrete_function(),
         }
 
     def rank(

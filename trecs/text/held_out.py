@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 import numpy as np
 import tensorflow as tf
@@ -18,35 +19,41 @@ _BATCH_ROWS = 64
 _MASK_SEED = 20_240_229
 
 
-def held_out_losses(
-    model: PretrainingModel, corpora: Mapping[str, Rows], masker: Masker
-) -> dict[str, dict[str, float]]:
-    """Mean losses in nats a token, without dropout, under masks that are always the same.
+class HeldOut:
+    """Measures a pretraining model, as often as it is asked, under masks that are always the same.
 
     Args:
       model: a pretraining model.
       corpora: rows by the name of their corpus, at least one of each.
       masker: of the model's BERT.
-
-    Returns:
-      By corpus `mlm_loss`, `mlm_perplexity` (its exponential), `causal_loss`, `causal_perplexity`.
     """
 
-    @tf.function(input_signature=[BATCH_SIGNATURE], autograph=False)
-    def measure(batch: Batch) -> tf.Tensor:
-        return _sums(model, batch)
+    def __init__(
+        self, model: PretrainingModel, corpora: Mapping[str, Rows], masker: Masker
+    ) -> None:
+        self._batches = {name: list(_batches(rows, masker)) for name, rows in corpora.items()}
+        self._sums = tf.function(
+            partial(_sums, model), input_signature=[BATCH_SIGNATURE], autograph=False
+        )
 
-    return {
-        name: _losses(sum(measure(batch).numpy() for batch in _batches(rows, masker)))
-        for name, rows in corpora.items()
-    }
+    def losses(self) -> dict[str, dict[str, float]]:
+        """Mean losses in nats a token, without dropout, with the model's present weights.
+
+        Returns:
+          By corpus `mlm_loss`, `mlm_perplexity` (its exponential), `causal_loss`,
+          `causal_perplexity`.
+        """
+        return {
+            name: _losses(sum(self._sums(batch).numpy() for batch in batches))
+            for name, batches in self._batches.items()
+        }
 
 
 def to_text(before: dict[str, dict[str, float]], after: dict[str, dict[str, float]]) -> str:
     """A table of held-out losses by corpus.
 
     Args:
-      before, after: by corpus, as `held_out_losses`.
+      before, after: by corpus, as `HeldOut.losses`.
 
     Example:
         >>> losses = {"mlm_loss": 5.0, "causal_loss": 4.0}

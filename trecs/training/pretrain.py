@@ -15,7 +15,7 @@ from trecs.data.splits import temporal
 from trecs.errors import ConfigError, UsageError
 from trecs.text.bert import Bert, load_bert
 from trecs.text.corpus import Corpus, data_corpora, text_file_corpus
-from trecs.text.held_out import held_out_losses
+from trecs.text.held_out import HeldOut
 from trecs.text.masking import Masker, MaskingRule
 from trecs.text.pretraining_model import PretrainingModel
 from trecs.text.rows import cut_rows
@@ -60,7 +60,7 @@ def pretrain(
 
     Returns:
       What `pretraining.json` in the folder holds: `settings`, `corpora`, and by corpus
-      `held_out`, with `before` and `after` as in `trecs.text.held_out.held_out_losses`.
+      `held_out`, with `before` and `after` as in `trecs.text.held_out.HeldOut.losses`.
 
     Raises:
       ConfigError: the folder holds another pretraining, or a BERT cannot be had.
@@ -143,8 +143,9 @@ def _train(
     width = settings.max_tokens - 2
     held_out = {c.name: cut_rows(start, c.held_out.tolist(), width) for c in corpora}
     chosen = {name: rows.first(settings.held_out_rows) for name, rows in held_out.items()}
+    measured = HeldOut(model, chosen, masker)
     if "before" not in report:
-        report["before"] = held_out_losses(model, chosen, masker)
+        report["before"] = measured.losses()
         write_report(folder, report)
     plan = PretrainingPlan(
         [cut_rows(start, corpus.train.tolist(), width) for corpus in corpora],
@@ -155,4 +156,4 @@ def _train(
     )
     checkpoints = folder / CHECKPOINTS
     fit_pretraining(model, plan, checkpoints, settings.steps, settings.checkpoint_steps, verbose)
-    report["after"] = held_out_losses(model, chosen, masker)
+    report["after"] = measured.losses()
