@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+from made_once import made_once
+from shop_world import train_shop
 
-import trecs  # noqa: F401 - before anything loads tf.keras
+import trecs
 from trecs.data.catalogue import catalogue_from_frame
 from trecs.data.dataset import Dataset, align
 from trecs.data.log import log_from_frame
@@ -51,6 +55,16 @@ def make_world(seed: int = 7) -> Dataset:
     log, _ = log_from_frame(events)
     catalogue, _ = catalogue_from_frame(items)
     return align(log, catalogue)
+
+
+def _train_unrated(folder: Path) -> None:
+    train_shop(folder, "rating.loss=none", "training.tensorboard=true")
+
+
+@pytest.fixture(scope="session")
+def unrated_run(tmp_path_factory: pytest.TempPathFactory) -> trecs.Run:
+    """A run on the shop without a rating head, which told TensorBoard of its training."""
+    return trecs.Run.open(made_once(tmp_path_factory, "unrated", _train_unrated) / "run")
 
 
 @pytest.fixture(scope="session")

@@ -61,9 +61,9 @@ def write_shop(folder: Path) -> tuple[Path, Path]:
     return events, items
 
 
-def train_shop(folder: Path) -> trecs.Run:
-    """Train on the shop in `folder/run`."""
+def train_shop(folder: Path, *more: str) -> trecs.Run:
+    """Train on the shop in `folder/run`, with more settings if any."""
     events, items = write_shop(folder)
-    config = trecs.load_config(overrides=SETTINGS)
+    config = trecs.load_config(overrides=[*SETTINGS, *more])
     dataset, _ = trecs.load_data(events, items, config)
     return trecs.train(dataset, folder / "run", config, verbose=0)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from serving_shop import Shop, request
-from shop_world import SETTINGS, write_shop
 
 import trecs
 from trecs.api.rating import measure_ratings, rating_head
@@ -110,13 +109,9 @@ def test_rerank_orders_the_whole_list_by_predicted_rating(shop: Shop):
     np.testing.assert_allclose(scores, np.sort(expected)[::-1][:5], atol=1e-4)
 
 
-def test_a_run_without_a_head_exports_no_rank_and_cannot_rerank(tmp_path):
-    events, items = write_shop(tmp_path)
-    config = trecs.load_config(overrides=[*SETTINGS, "rating.loss=none", "training.epochs=1"])
-    dataset, _ = trecs.load_data(events, items, config)
-    run = trecs.train(dataset, tmp_path / "run", config, verbose=0)
-    assert measure_ratings(run) is None
-    version = trecs.export(run, tmp_path / "model", k=5)
+def test_a_run_without_a_head_exports_no_rank_and_cannot_rerank(unrated_run, tmp_path):
+    assert measure_ratings(unrated_run) is None
+    version = trecs.export(unrated_run, tmp_path / "model", k=5)
     recommender = trecs.Recommender(version)
     assert "rating" not in recommender.history("u1").columns
     with pytest.raises(UsageError, match="predicts no ratings"):

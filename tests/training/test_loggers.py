@@ -8,15 +8,9 @@ import trecs
 from trecs.errors import ConfigError
 
 
-def test_tensorboard_gets_the_loss_and_the_validation_score_of_each_epoch(tmp_path):
-    events, items = write_shop(tmp_path)
-    config = trecs.load_config(
-        overrides=[*SETTINGS, "training.tensorboard=true", "rating.loss=none"]
-    )
-    dataset, _ = trecs.load_data(events, items, config)
-    run = trecs.train(dataset, tmp_path / "run", config, verbose=0)
+def test_tensorboard_gets_the_loss_and_the_validation_score_of_each_epoch(unrated_run):
     found = {}
-    for path in (run.directory / "tensorboard").rglob("events.out.tfevents.*"):
+    for path in (unrated_run.directory / "tensorboard").rglob("events.out.tfevents.*"):
         for record in summary_iterator(str(path)):
             for value in record.summary.value:
                 found.setdefault(value.tag, []).append(record.step)

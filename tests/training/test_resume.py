@@ -76,7 +76,7 @@ def test_killed_run_ends_with_the_weights_of_an_uninterrupted_one(log_path, tmp_
     assert scores[0] == scores[1]
     # One that was killed in the phase of ratings has a model and no head yet.
     (killed / "rating_head.npz").unlink()
-    subprocess.run(train_command(log_path, killed), check=True, capture_output=True)
+    api.train(dataset, killed, config, verbose=0)
     heads = [np.load(folder / "rating_head.npz") for folder in (killed, tmp_path / "whole")]
     assert heads[0].files == heads[1].files
     for name in heads[0].files:
