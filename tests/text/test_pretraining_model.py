@@ -74,7 +74,7 @@ def test_measuring_twice_gives_the_same_figures():
     bert = tiny_bert()
     model = PretrainingModel(bert, 1.0, 1.0)
     masker = Masker(bert, MaskingRule(0.3, True))
-    rows = {"one": cut_rows(bert, ["a b c d e f"] * 70, 8), "two": cut_rows(bert, ["play"], 8)}
+    rows = {"c": cut_rows(bert, ["a b c d e f"] * 70, 8)}
     assert HeldOut(model, rows, masker).losses() == HeldOut(model, rows, masker).losses()
 
 
