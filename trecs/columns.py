@@ -114,16 +114,18 @@ def find_columns(
     )
 
 
-def find_history_columns(names: Sequence[str]) -> dict[str, str]:
-    """The item and the time column, by role, of a file that holds one user's events.
+def find_history_columns(names: Sequence[str]) -> dict[str, str | None]:
+    """The item, time and rating column, by role, of a file that holds one user's events.
+
+    There need be no ratings: None then.
 
     Raises:
         DataError: with all problems, if one is missing or ambiguous.
     """
     problems = Problems()
     found = {
-        role: _find(names, role, _EVENT_ALIASES[role], None, True, problems) or ""
-        for role in (ITEM_ID, TIMESTAMP)
+        role: _find(names, role, _EVENT_ALIASES[role], None, role != RATING, problems)
+        for role in (ITEM_ID, TIMESTAMP, RATING)
     }
     problems.raise_if_any(DataError, "the columns of the history cannot be told")
     return found

@@ -25,7 +25,8 @@ def add_recommend_options(recommend: argparse.ArgumentParser) -> None:
     recommend.add_argument(
         "--history",
         metavar="FILE",
-        help="the user's events, with item_id and timestamp; default: those known at export",
+        help="the user's events: item_id, timestamp and, for --rerank, rating if there is one;"
+        " default: those known at export",
     )
     recommend.add_argument("--at", metavar="TIME", help="ISO 8601 or epoch seconds; default: now")
     recommend.add_argument("-k", type=int, default=10, metavar="K", help="how many (10)")

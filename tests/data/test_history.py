@@ -1,0 +1,37 @@
+"""One user's events from a file."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from trecs.data.history import read_history
+from trecs.errors import DataError
+
+EVENTS = pd.DataFrame({"movieId": [7, 9], "timestamp": [1_600_000_000, 1_600_000_100]})
+
+
+def written(frame, tmp_path):
+    path = tmp_path / "history.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+def test_ratings_are_read_where_there_are_some(tmp_path):
+    found = read_history(written(EVENTS.assign(stars=[4.5, None]), tmp_path))
+    assert found["item_id"].tolist() == ["7", "9"]
+    assert found["timestamp"].tolist() == [1_600_000_000, 1_600_000_100]
+    np.testing.assert_array_equal(found["rating"], [4.5, np.nan])
+
+
+def test_a_history_needs_none(tmp_path):
+    assert list(read_history(written(EVENTS, tmp_path))) == ["item_id", "timestamp"]
+
+
+def test_a_rating_that_is_no_number_is_told(tmp_path):
+    with pytest.raises(DataError, match=r"numbers or empty, got .good. in row 1"):
+        read_history(written(EVENTS.assign(rating=["good", "5"]), tmp_path))
+
+
+def test_no_time_is_told(tmp_path):
+    with pytest.raises(DataError, match="columns of the history cannot be told"):
+        read_history(written(EVENTS.rename(columns={"timestamp": "other"}), tmp_path))
