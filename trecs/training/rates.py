@@ -6,38 +6,29 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from trecs.training.averaging import AveragingAdamW
 
 
-class WarmupCosine(keras.optimizers.schedules.CosineDecay):
-    """Linear warm-up from nothing, then cosine decay: Keras' schedule without its branch.
-
-    Keras' `cond` is built again for every variable that decays, which was a quarter of the time
-    until the first step.
+def warmup_cosine(
+    peak: float, warmup_steps: int, decay_steps: int, floor: float
+) -> keras.optimizers.schedules.CosineDecay:
+    """Linear warm-up from nothing, then cosine decay.
 
     Args:
       peak: the rate after the warm-up.
       warmup_steps: steps until then.
-      decay_steps: steps from then on, 1 at least.
+      decay_steps: steps from then on, at least 1 is taken.
       floor: share of the peak that is left at the end.
     """
-
-    def __init__(self, peak: float, warmup_steps: int, decay_steps: int, floor: float) -> None:
-        super().__init__(
-            0.0, max(1, decay_steps), floor, warmup_target=peak, warmup_steps=warmup_steps
-        )
-
-    def __call__(self, step: Any) -> tf.Tensor:
-        """The rate at a step, float32 []."""
-        step = tf.cast(step, tf.float32)
-        warm = self.warmup_target * step / max(1, self.warmup_steps)
-        done = tf.minimum((step - self.warmup_steps) / self.decay_steps, 1.0)
-        cosine = 0.5 * (1.0 + tf.cos(np.pi * done))
-        cold = self.warmup_target * ((1 - self.alpha) * cosine + self.alpha)
-        return tf.where(step < self.warmup_steps, warm, cold)
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0,
+        decay_steps=max(1, decay_steps),
+        alpha=floor,
+        warmup_target=peak,
+        warmup_steps=warmup_steps,
+    )
 
 
 class RatedAdamW(AveragingAdamW):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from trecs.models.item_tensors import ItemTensors
 from trecs.models.ranking import RatingHead
 from trecs.models.ranking_data import RATING_FEATURES, RATING_TARGETS
-from trecs.training.rates import WarmupCosine
+from trecs.training.rates import warmup_cosine
 from trecs.training.rating_batches import RatingRows, rating_batches
 
 Batch = dict[str, tf.Tensor]
@@ -116,7 +116,7 @@ def _signature() -> dict[str, tf.TensorSpec]:
 def _step_function(
     head: RatingHead, items: ItemTensors, plan: RatingPlan, num_batches: int
 ) -> Callable[[Batch], tf.Tensor]:
-    schedule = WarmupCosine(_LEARNING_RATE, _WARMUP_STEPS, plan.epochs * num_batches, 0.02)
+    schedule = warmup_cosine(_LEARNING_RATE, _WARMUP_STEPS, plan.epochs * num_batches, 0.02)
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=_WEIGHT_DECAY, beta_2=0.99)
     weights = head.trainable_weights
     optimizer.build(weights)
