@@ -114,10 +114,10 @@ def find_columns(
     )
 
 
-def find_history_columns(names: Sequence[str]) -> dict[str, str | None]:
-    """The item, time and rating column, by role, of a file that holds one user's events.
+def find_history_columns(names: Sequence[str], rated: bool) -> dict[str, str | None]:
+    """The item and the time column, by role, of a file that holds one user's events.
 
-    There need be no ratings: None then.
+    And the rating column where `rated`, None if there is none.
 
     Raises:
         DataError: with all problems, if one is missing or ambiguous.
@@ -125,7 +125,7 @@ def find_history_columns(names: Sequence[str]) -> dict[str, str | None]:
     problems = Problems()
     found = {
         role: _find(names, role, _EVENT_ALIASES[role], None, role != RATING, problems)
-        for role in (ITEM_ID, TIMESTAMP, RATING)
+        for role in (ITEM_ID, TIMESTAMP, *([RATING] if rated else []))
     }
     problems.raise_if_any(DataError, "the columns of the history cannot be told")
     return found

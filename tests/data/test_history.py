@@ -17,19 +17,27 @@ def written(frame, tmp_path):
 
 
 def test_ratings_are_read_where_there_are_some(tmp_path):
-    found = read_history(written(EVENTS.assign(stars=[4.5, None]), tmp_path))
+    found = read_history(written(EVENTS.assign(stars=[4.5, None]), tmp_path), rated=True)
     assert found["item_id"].tolist() == ["7", "9"]
     assert found["timestamp"].tolist() == [1_600_000_000, 1_600_000_100]
     np.testing.assert_array_equal(found["rating"], [4.5, np.nan])
 
 
 def test_a_history_needs_none(tmp_path):
-    assert list(read_history(written(EVENTS, tmp_path))) == ["item_id", "timestamp"]
+    found = read_history(written(EVENTS, tmp_path), rated=True)
+    assert list(found) == ["item_id", "timestamp"]
+
+
+def test_without_being_asked_for_no_column_of_ratings_is_looked_at(tmp_path):
+    frame = EVENTS.assign(stars="good", score="bad")
+    assert list(read_history(written(frame, tmp_path))) == ["item_id", "timestamp"]
 
 
 def test_a_rating_that_is_no_number_is_told(tmp_path):
-    with pytest.raises(DataError, match=r"numbers or empty, got .good. in row 1"):
-        read_history(written(EVENTS.assign(rating=["good", "5"]), tmp_path))
+    with pytest.raises(
+        DataError, match=r"1 of 2 ratings in .rating. are not numbers .*leave the column out"
+    ):
+        read_history(written(EVENTS.assign(rating=["good", "5"]), tmp_path), rated=True)
 
 
 def test_no_time_is_told(tmp_path):

@@ -56,7 +56,9 @@ def run_recommend(options: argparse.Namespace) -> None:
     from trecs.serving.client import Recommender
 
     at = int(time.time()) if options.at is None else parse_moment(options.at)
-    history = None if options.history is None else read_history(options.history)
+    history = (
+        None if options.history is None else read_history(options.history, rated=options.rerank)
+    )
     filters = {"exclude": options.exclude, "categories": options.category}
     recommender = Recommender(options.model)
     found = recommender.recommend(

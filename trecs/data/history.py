@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from trecs.columns import ITEM_ID, RATING, TIMESTAMP, find_history_columns
 from trecs.data.ids import to_ids
+from trecs.data.ratings import read_ratings
 from trecs.data.tables import column_names, read_table
 from trecs.data.timestamps import to_epoch_s
 from trecs.errors import DataError, Problems, UsageError
@@ -18,26 +16,28 @@ from trecs.errors import DataError, Problems, UsageError
 _CENTURY_S = 36_525 * 86_400
 
 
-def read_history(path: str | Path) -> pd.DataFrame:
+def read_history(path: str | Path, *, rated: bool = False) -> pd.DataFrame:
     """Read one user's events from a file of any format that `trecs.data.tables` reads.
 
     Args:
-      path: has an item and a time column under one of their usual names, and a rating column if
-        the user rated; more is ignored.
+      path: has an item and a time column under one of their usual names; more is ignored.
+      rated: read the ratings too, of a column under one of its usual names, if there is one.
 
     Returns:
       Columns `item_id` (str) and `timestamp` (int64, UTC epoch seconds), in the file's order, and
-      `rating` (float32, NaN where there is none) if the file has one.
+      `rating` (float32, NaN where there is none) if they are read.
 
     Raises:
       DataError: with all problems of the file.
     """
-    names = find_history_columns(column_names(path))
+    names = find_history_columns(column_names(path), rated)
     column_of = {role: name for role, name in names.items() if name is not None}
     frame = read_table(path, list(column_of.values()))
     problems = Problems()
     item_ids = to_ids(frame[column_of[ITEM_ID]], problems)
-    rating = _ratings(frame[column_of[RATING]], problems) if RATING in column_of else None
+    rating = None
+    if RATING in column_of:
+        rating = read_ratings(frame[column_of[RATING]], problems, required=False)
     problems.raise_if_any(DataError, f"{path} cannot be used as a history")
     history = pd.DataFrame(
         {
@@ -46,18 +46,6 @@ def read_history(path: str | Path) -> pd.DataFrame:
         }
     )
     return history if rating is None else history.assign(rating=rating)
-
-
-def _ratings(values: pd.Series[Any], problems: Problems) -> NDArray[np.float32]:
-    """float32 [rows], NaN where the user gave none."""
-    numbers = pd.to_numeric(values, errors="coerce").to_numpy(np.float64)
-    given = values.notna().to_numpy() & (values.astype(str).str.strip() != "").to_numpy()
-    for row in np.flatnonzero(given & ~np.isfinite(numbers))[:1]:
-        problems.add(
-            f"the ratings in '{values.name}' must be numbers or empty, got"
-            f" {values.iloc[row]!r} in row {row + 1}; correct it, or leave the column out"
-        )
-    return numbers.astype(np.float32)
 
 
 def parse_moment(text: str) -> int:

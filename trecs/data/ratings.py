@@ -13,16 +13,22 @@ from trecs.data.ids import arrow_column, is_text, missing
 from trecs.data.rows import first_rows, share
 from trecs.errors import Problems
 
-_WAY_OUT = "correct them, or take no rating with rating_column (--rating-column) none."
+_OF_A_LOG = "correct them, or take no rating with rating_column (--rating-column) none."
+_OF_A_HISTORY = "correct them, or leave the column out."
 
 
-def read_ratings(values: pd.Series[Any], problems: Problems) -> NDArray[np.float32]:
+def read_ratings(
+    values: pd.Series[Any], problems: Problems, *, required: bool = True
+) -> NDArray[np.float32]:
     """The ratings, float32 [rows].
 
     Args:
         values: numbers or their text.
         problems: collects ratings that are missing, no numbers or infinite.
+        required: whether a missing one is a problem, as in a log; else, as in a user's history, it
+            is NaN.
     """
+    way_out = _OF_A_LOG if required else _OF_A_HISTORY
     try:
         column = arrow_column(values)
         if is_text(column):
@@ -30,13 +36,13 @@ def read_ratings(values: pd.Series[Any], problems: Problems) -> NDArray[np.float
         else:
             numbers = column.cast(pa.float64(), safe=False).to_numpy()
     except pa.ArrowException:
-        problems.add(f"the ratings in '{values.name}' are of type {values.dtype}; {_WAY_OUT}")
+        problems.add(f"the ratings in '{values.name}' are of type {values.dtype}; {way_out}")
         return np.zeros(len(values), np.float32)
     absent = missing(column)
     with np.errstate(over="ignore"):
         rating: NDArray[np.float32] = numbers.astype(np.float32)
     faults = {
-        "are missing": absent,
+        "are missing": absent & required,
         "are not numbers": ~absent & np.isnan(rating),
         "are infinite": np.isinf(rating),
     }
@@ -44,6 +50,6 @@ def read_ratings(values: pd.Series[Any], problems: Problems) -> NDArray[np.float
         if mask.any():
             problems.add(
                 f"{share(mask)} ratings in '{values.name}' {what} "
-                f"({first_rows(mask, column)}); {_WAY_OUT}"
+                f"({first_rows(mask, column)}); {way_out}"
             )
     return rating
