@@ -85,6 +85,7 @@ class RecommenderModule(tf.Module):
         self.call = tf.function(
             lambda inputs: self.recommend(**inputs),
             input_signature=[{spec.name: spec for spec in request_signature()}],
+            autograph=False,
         )
 
     def signatures(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
