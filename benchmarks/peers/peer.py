@@ -170,13 +170,27 @@ def fit(peer: Peer, exchange: Exchange, limit_s: int) -> dict[str, Any]:
     }
 
 
-def main(name: str, packages: list[str], models: dict[str, Callable[[Exchange], Peer]]) -> None:
+def on_device(torch: Any) -> dict[str, Any]:
+    """What PyTorch computed on, and the most that it held there at a time."""
+    if not torch.cuda.is_available():
+        return {"device": "CPU"}
+    peak = torch.cuda.max_memory_allocated()
+    return {"device": torch.cuda.get_device_name(), "device_peak_memory_bytes": peak}
+
+
+def main(
+    name: str,
+    packages: list[str],
+    models: dict[str, Callable[[Exchange], Peer]],
+    device: Callable[[], dict[str, Any]],
+) -> None:
     """Read the command line, train one of a library's models, and write lists.parquet, run.json.
 
     Args:
         name: of the library.
         packages: whose versions the record names.
         models: what makes each model, by name.
+        device: says what computed, for the record, after the work.
     """
     parser = argparse.ArgumentParser(description=f"Train a model of {name} on exported files.")
     parser.add_argument("model", choices=models)
@@ -207,6 +221,7 @@ def main(name: str, packages: list[str], models: dict[str, Callable[[Exchange], 
         "num_requests": len(exchange.requests),
         "num_fallback": int((~peer.answers(exchange.requests)).sum()),
         "num_threads": NUM_THREADS,
+        **device(),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
         "settings": {"patience": peer.patience, **peer.settings},
         "versions": {

@@ -11,6 +11,7 @@ import keras
 import keras_nlp
 import numpy as np
 import tensorflow as tf
+from gpu_ops import REFUSED, ops_of
 
 import trecs  # noqa: F401 - before tf.keras
 from trecs.text.bert import Bert
@@ -41,7 +42,11 @@ def gradients(strategy_name, start):
         replicas = strategy.num_replicas_in_sync
         plan = PretrainingPlan([cut_rows(bert, TEXTS, 10)], masker, 32, 1, replicas)
         model.fit(pretraining_dataset(plan, 0), steps_per_epoch=1, epochs=1, verbose=0)
-    return replicas, start, [a - b for a, b in zip(start, model.get_weights(), strict=True)]
+        ops = set()
+        if replicas == 1:
+            ops = ops_of(model.train_step, next(iter(pretraining_dataset(plan, 0))))
+    of_step = [a - b for a, b in zip(start, model.get_weights(), strict=True)]
+    return replicas, start, of_step, ops
 
 
 def main():
@@ -50,11 +55,13 @@ def main():
         devices[0], [tf.config.LogicalDeviceConfiguration()] * 2
     )
     keras.utils.set_random_seed(3)
-    _, start, one = gradients("one-device", None)
-    replicas, _, two = gradients("mirrored", start)
+    _, start, one, ops = gradients("one-device", None)
+    replicas, _, two, _ = gradients("mirrored", start)
     differences = [np.abs(a - b).max() for a, b in zip(one, two, strict=True)]
     found = {
         "replicas": replicas,
+        "ops": sorted(ops),
+        "refused_on_gpus": sorted(ops & REFUSED),
         "largest_gradient": float(max(np.abs(a).max() for a in one)),
         "largest_difference": float(max(differences)),
     }

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
+from gpu_ops import REFUSED, ops_of
 
 import trecs  # noqa: F401 - before tensorflow
 from trecs.config import load_config
@@ -77,6 +78,17 @@ def gradients(run, strategy_name, start):
     ]
 
 
+def ops_of_step(run):
+    """Ops of a training step of one device."""
+    events = run.events(run.split.train)
+    plan = BatchPlan(events, run.strict, 8, 256, seed=1)
+    with make_strategy("one-device").scope():
+        model = run.untrained_model()
+        model.compile(keras.optimizers.SGD(1.0), make_objective(run.config, run.vocabulary))
+        model.optimizer.build(model.trainable_variables)
+        return ops_of(model.train_step, next(plan.batches(0)))
+
+
 def main(loss, precision):
     devices = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(
@@ -93,11 +105,14 @@ def main(loss, precision):
     ]
     _, one = gradients(run, "one-device", start)
     replicas, two = gradients(run, "mirrored", start)
+    ops = ops_of_step(run)
     floats = [(a, b) for a, b in zip(one, two, strict=True) if a.dtype.kind == "f"]
     sys.stdout.write(
         json.dumps(
             {
                 "replicas": replicas,
+                "ops": sorted(ops),
+                "refused_on_gpus": sorted(ops & REFUSED),
                 "largest_gradient": float(max(np.abs(a).max() for a, _ in floats)),
                 "smallest_of_largest": float(min(np.abs(a).max() for a, _ in floats)),
                 "largest_difference": float(max(np.abs(a - b).max() for a, b in floats)),

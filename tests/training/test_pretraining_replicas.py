@@ -18,3 +18,6 @@ def test_two_replicas_take_the_same_pretraining_step_as_one():
     # Half of the gradient, or means of unequal halves, would be off by about as much.
     assert found["largest_gradient"] > 1e-2
     assert found["largest_difference"] < 1e-6
+    # There is no GPU here; the graph tells whether one would take the step.
+    assert "MatMul" in found["ops"]
+    assert not found["refused_on_gpus"]

@@ -28,3 +28,6 @@ def test_two_replicas_take_the_same_step_as_one(loss, precision):
     # Half of the gradient, or the sum of two means, would be off by this much.
     assert found["largest_gradient"] > 1e-2
     assert found["largest_difference"] < 1e-5
+    # There is no GPU here; the graph tells whether one would take the step.
+    assert "MatMul" in found["ops"]
+    assert not found["refused_on_gpus"]

@@ -26,7 +26,8 @@ def crowd_scores(weight: tf.Tensor, trend: tf.Tensor, day: tf.Tensor) -> tuple[t
     num_days = tf.shape(trend)[0]
     order = tf.argsort(day, stable=True)
     back = tf.argsort(order, stable=True)
-    ends = tf.cumsum(tf.math.bincount(day, minlength=num_days))
+    # Not by tf.math.bincount, which has no deterministic form on GPUs.
+    ends = tf.searchsorted(tf.gather(day, order), tf.range(num_days), side="right")
     starts = tf.concat([[0], ends[:-1]], axis=0)
 
     def by_day(rows: tf.Tensor, product: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> tf.Tensor:

@@ -79,7 +79,8 @@ class RecBole:
         )
         self._model.eval()
         with torch.no_grad():
-            scores = self._model.full_sort_predict(asked).numpy()
+            asked = asked.to(self._model.device)
+            scores = self._model.full_sort_predict(asked).cpu().numpy()
         return scores[:, self._row]
 
     def weights(self) -> dict[str, Any]:
@@ -109,7 +110,7 @@ def make_config(name: str, folder: Path, num_items: int) -> Config:
         "data_path": str(folder),
         "checkpoint_dir": str(folder),
         "load_col": {"inter": ["user_id", "item_id", "timestamp"]},
-        "use_gpu": False,
+        "use_gpu": torch.cuda.is_available(),
         "show_progress": False,
         "state": "ERROR",
         # The loss over all items takes no sampled negatives.
@@ -131,7 +132,7 @@ def main() -> None:
     models: dict[str, Callable[[Exchange], peer.Peer]] = {
         name: partial(RecBole, name) for name in names
     }
-    peer.main("RecBole", ["recbole", "torch", "numpy"], models)
+    peer.main("RecBole", ["recbole", "torch", "numpy"], models, partial(peer.on_device, torch))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,9 @@ ESASREC = {
     "loss": "sampled_softmax",
     "n_negatives": 256,
 }
+
+
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 class RecTools:
@@ -104,18 +108,19 @@ class RecTools:
         """Run the network's own forward pass on the newest events of each request."""
         max_len, row = self._model.session_max_len, self._rows()
         items, times = requests.only(row > 0).newest(rows, max_len, side="left")
-        batch = {"x": torch.from_numpy(row[items])}
+        batch = {"x": torch.from_numpy(row[items]).to(DEVICE)}
         if self._model.data_preparator.add_unix_ts:
             # Padding carries the oldest time, and the request's own stands last.
             oldest = np.take_along_axis(times, (times > 0).argmax(axis=1)[:, None], axis=1)
             times = np.where(times > 0, times, oldest)
             times = np.concatenate([times, requests.time_s[rows][:, None]], axis=1)
-            batch["unix_ts"] = torch.from_numpy(times)
-        network = self._model.torch_model.eval()
+            batch["unix_ts"] = torch.from_numpy(times).to(DEVICE)
+        # The trainer brings it back to the processor after each epoch.
+        network = self._model.torch_model.eval().to(DEVICE)
         with torch.no_grad():
             vectors = network.item_model.get_all_embeddings()
             state = network.encode_sessions(batch, vectors)[:, -1:, :]
-            scores = network.similarity_module(state, vectors, None)[:, 0, :].numpy()
+            scores = network.similarity_module(state, vectors, None)[:, 0, :].cpu().numpy()
         return np.where(row > 0, scores[:, row], -np.inf)[:, 1:]
 
     def weights(self) -> dict[str, Any]:
@@ -136,7 +141,8 @@ def trainer() -> Trainer:
     """A trainer that writes no files; epochs are given to `fit_partial`."""
     return Trainer(
         max_epochs=1,
-        accelerator="cpu",
+        accelerator="auto",
+        devices=1,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -158,7 +164,7 @@ def main() -> None:
         ),
         "HSTU": lambda exchange: RecTools(HSTUModel(**HSTU, get_trainer_func=trainer), exchange),
     }
-    peer.main("RecTools", ["rectools", "torch", "pytorch-lightning", "numpy"], models)
+    peer.main("RecTools", ["rectools", "torch", "pytorch-lightning", "numpy"], models, partial(peer.on_device, torch))
 
 
 if __name__ == "__main__":

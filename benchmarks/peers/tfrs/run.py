@@ -88,7 +88,8 @@ def main() -> None:
     tf.config.threading.set_intra_op_parallelism_threads(peer.NUM_THREADS)
     tf.keras.utils.set_random_seed(1)
     packages = ["tensorflow-recommenders", "tensorflow", "tf_keras", "numpy"]
-    peer.main("TFRS", packages, {"TwoTower": Tfrs})
+    device = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+    peer.main("TFRS", packages, {"TwoTower": Tfrs}, lambda: {"device": device})
 
 
 if __name__ == "__main__":
