@@ -224,6 +224,7 @@ def table(results: Path) -> str:
 
     for result in sorted(found, key=key):
         note = "" if result["status"] == "finished" else f", {result['status']}"
+        note += "" if result.get("device", "CPU") == "CPU" else f", {result['device']}"
         cells = [
             f"{result['data']}, {result['split']}",
             f"{result['peer']} {result['model']}{note}",
