@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from trecs.data.catalogue import Catalogue, catalogue_from_frame
-from trecs.data.joining import join_catalogues, join_logs
+from trecs.data.joining import join_catalogues, join_logs, same_catalogues
 from trecs.data.log import EventLog, events_frame, log_from_frame
 
 
@@ -78,3 +78,20 @@ def test_what_one_catalogue_alone_has_is_unknown_for_the_others_items():
 
     assert joined.categories == {"brand": (("m",), ("n",), ()), "genres": ((), (), ("z",))}
     np.testing.assert_array_equal(joined.release_time_s, [np.nan, np.nan, 365 * 86_400])
+
+
+def test_catalogues_are_the_same_where_all_that_is_known_of_the_items_is():
+    columns = {"item_id": ["a", "b"], "title": ["A", "B"], "genres": ["x|y", ""]}
+    released = columns | {"release_year": [2001, None]}
+
+    assert same_catalogues(_catalogue(**released), _catalogue(**released))
+    changes = (
+        columns,
+        released | {"title": ["A", "C"]},
+        released | {"genres": ["x", ""]},
+        released | {"release_year": [2002, None]},
+        {name: values[::-1] for name, values in released.items()},
+        {name: values[:1] for name, values in released.items()},
+    )
+    for other in changes:
+        assert not same_catalogues(_catalogue(**released), _catalogue(**other)), other

@@ -209,6 +209,15 @@ def test_nothing_new_writes_nothing(shop: Shop, tmp_path: Path):
     assert versions(model) == [1]
 
 
+def test_events_and_a_catalogue_as_they_were_write_nothing(refreshed: Shop, files):
+    model = refreshed.version.parent
+    said: list[str] = []
+
+    assert trecs.refresh(model, *files, say=said.append) == model / "2"
+    assert said[-1] == "all events and items are known already: version 2 stays the newest"
+    assert versions(model) == [1, 2]
+
+
 def test_two_refreshes_at_once_both_count(shop: Shop, tmp_path: Path):
     model, newer = copy_version(shop, tmp_path / "shop", 1).parent, newer_events(shop.run)
     newer[:7].to_parquet(tmp_path / "a.parquet")

@@ -68,7 +68,8 @@ def tune(
       say: told of each trial.
 
     Raises:
-      UsageError: Optuna is not installed, or the folder holds a study of other data or settings.
+      UsageError: Optuna is not installed, or trials is less than 1.
+      ConfigError: the folder holds a study of other data, settings or origins.
       ConfigError, DataError: as `trecs.api.train`.
     """
     if trials < 1:

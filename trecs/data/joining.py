@@ -56,6 +56,20 @@ def join_catalogues(known: Catalogue, newer: Catalogue) -> Catalogue:
     )
 
 
+def same_catalogues(one: Catalogue, other: Catalogue) -> bool:
+    """Whether two catalogues have the same items in the same order, with all that is known of them."""
+    if (one.release_time_s is None) != (other.release_time_s is None):
+        return False
+    if one.release_time_s is not None and not np.array_equal(
+        one.release_time_s, other.release_time_s, equal_nan=True
+    ):
+        return False
+    strings = ("item_ids", "titles", "texts")
+    return one.categories == other.categories and all(
+        np.array_equal(getattr(one, name), getattr(other, name)) for name in strings
+    )
+
+
 def _join_release(
     known: Catalogue, newer: Catalogue, others: NDArray[np.int64]
 ) -> NDArray[np.float64] | None:

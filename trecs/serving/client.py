@@ -71,7 +71,8 @@ class Recommender:
         Args:
           user_id: known or not.
           history: columns `item_id` and `timestamp` (UTC epoch seconds); None takes the user's
-            events known at export. Events that are not before `at` are ignored.
+            events known at export. Events that are not before `at` are ignored,
+            but for those of its second where the run's ties are `order`.
           at: request time, UTC epoch seconds; None is now.
           k: at most what the model was exported with.
           exclude: item ids that must not be in the answer.

@@ -85,7 +85,8 @@ class Client:
         Args:
           user_id: known or not.
           history: the user's events, as pairs of item id and UTC epoch seconds or as a DataFrame
-            with `item_id` and `timestamp`; events not before `at` are ignored.
+            with `item_id` and `timestamp`; events not before `at` are ignored,
+            but for those of its second where the run's ties are `order`.
           at: request time, UTC epoch seconds; None is now.
           k: at most what the model was exported with.
           exclude: item ids that must not be in the answer.

@@ -132,7 +132,7 @@ class RecommenderModule(tf.Module):
           history_item_ids: string [B, L], any L and order; "" is padding, unknown ids are events
             whose item is not known.
           history_timestamps: int64 [B, L], UTC epoch seconds; events that are not before the
-            request are ignored.
+            request are ignored, but for those of its second where the run's ties are `order`.
           request_time: int64 [B], UTC epoch seconds.
 
         Returns:

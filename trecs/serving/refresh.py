@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
+from trecs.data.joining import same_catalogues
 from trecs.errors import UsageError
 from trecs.serving.deployment import Deployment
 from trecs.serving.export import add_version, versions, write_extras
@@ -96,8 +99,9 @@ def _next_version(
     before = load_state(newest)
     after = _read_and_extend(before, events, items, at_s, say)
     check_offer(before, after)
-    if items is None and _is_same(before, after):
-        say(f"all events are known already: version {newest.name} stays the newest")
+    if _is_same(before, after):
+        known = "events are" if items is None else "events and items are"
+        say(f"all {known} known already: version {newest.name} stays the newest")
         return newest
     for line in changes(before, after):
         say(line)
@@ -126,9 +130,12 @@ def _read_and_extend(
 
 
 def _is_same(before: Deployment, after: Deployment) -> bool:
-    """Whether no event is new and the trend is as of the same day."""
+    """Whether no event is new, the items are as they were and the trend is as of the same day."""
     same_day = before.as_of_s // DAY_S == after.as_of_s // DAY_S
-    return same_day and before.dataset.log.num_events == after.dataset.log.num_events
+    same_events = before.dataset.log.num_events == after.dataset.log.num_events
+    same_offer = np.array_equal(before.offered, after.offered)
+    catalogues = before.dataset.catalogue, after.dataset.catalogue
+    return same_day and same_events and same_offer and same_catalogues(*catalogues)
 
 
 def _say_nothing(line: str) -> None:
