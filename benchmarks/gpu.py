@@ -25,9 +25,7 @@ DEVICE = "GPU:0"
 
 def train_once(data: str, precision: str, epochs: int) -> dict[str, Any]:
     """Train the default model on the temporal split, and say what it took."""
-    config = load_config(
-        overrides=[f"training.precision={precision}", f"training.epochs={epochs}"]
-    )
+    config = load_config(overrides=[f"training.precision={precision}", f"training.epochs={epochs}"])
     dataset, _ = api.load_data(data)
     tf.config.experimental.reset_memory_stats(DEVICE)
     with tempfile.TemporaryDirectory() as folder:

@@ -57,7 +57,7 @@ def join_catalogues(known: Catalogue, newer: Catalogue) -> Catalogue:
 
 
 def same_catalogues(one: Catalogue, other: Catalogue) -> bool:
-    """Whether two catalogues have the same items in the same order, with all that is known of them."""
+    """Whether two catalogues have the same items in the same order, and know the same of them."""
     if (one.release_time_s is None) != (other.release_time_s is None):
         return False
     if one.release_time_s is not None and not np.array_equal(

@@ -164,7 +164,12 @@ def main() -> None:
         ),
         "HSTU": lambda exchange: RecTools(HSTUModel(**HSTU, get_trainer_func=trainer), exchange),
     }
-    peer.main("RecTools", ["rectools", "torch", "pytorch-lightning", "numpy"], models, partial(peer.on_device, torch))
+    peer.main(
+        "RecTools",
+        ["rectools", "torch", "pytorch-lightning", "numpy"],
+        models,
+        partial(peer.on_device, torch),
+    )
 
 
 if __name__ == "__main__":
