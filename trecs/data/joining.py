@@ -58,15 +58,16 @@ def join_catalogues(known: Catalogue, newer: Catalogue) -> Catalogue:
 
 def same_catalogues(one: Catalogue, other: Catalogue) -> bool:
     """Whether two catalogues have the same items in the same order, and know the same of them."""
-    if (one.release_time_s is None) != (other.release_time_s is None):
-        return False
-    if one.release_time_s is not None and not np.array_equal(
-        one.release_time_s, other.release_time_s, equal_nan=True
-    ):
-        return False
+    times = one.release_time_s, other.release_time_s
+    if times[0] is None or times[1] is None:
+        same_times = times[0] is times[1]
+    else:
+        same_times = np.array_equal(times[0], times[1], equal_nan=True)
     strings = ("item_ids", "titles", "texts")
-    return one.categories == other.categories and all(
-        np.array_equal(getattr(one, name), getattr(other, name)) for name in strings
+    return (
+        same_times
+        and one.categories == other.categories
+        and all(np.array_equal(getattr(one, name), getattr(other, name)) for name in strings)
     )
 
 
