@@ -145,6 +145,27 @@ EVENT_CASES = [
         (r"1 of 2 ids in 'user_id' hold a line break \(row 2: .*never closed",),
         events='user_id,item_id,timestamp\nu1,i1,893286600\n"u2,i1,893286601\nu3",i2,893286602\n',
     ),
+    Case(
+        "a quote in a column that is not read",
+        (
+            r"1 cell of .* seem to hold whole rows \(row 2, 'query': 'cheap phone\\nu3\\ti1.*never "
+            r"closed; write a quote inside a cell as two",
+        ),
+        events="user_id\titem_id\ttimestamp\tquery\nu1\ti1\t893286600\tq\n"
+        'u2\ti1\t893286601\t"cheap phone\nu3\ti1\t893286602\tq\nu3\ti2\t893286603\tq\n',
+        file="events.tsv",
+    ),
+    Case(
+        "two quotes that swallow the rows between",
+        (r"1 cell of .* seem to hold whole rows \(row 1, 'query': 'tv",),
+        events="user_id,query,item_id,timestamp\n"
+        'u1,"tv,i1,893286600\nu2,q,i1,893286601\nu3,q,i2,893286602\nu3,",i3,893286603\n',
+    ),
+    Case(
+        "times that are dates written as numbers",
+        (r"look like YYYYMMDDhhmm \(row 1: 202301011200.*write ISO 8601",),
+        events=rows("u1,i1,202301011200,1", "u1,i2,202301021200,1", "u2,i1,202302011200,1"),
+    ),
     # Times
     Case(
         "unparsable times",

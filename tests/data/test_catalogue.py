@@ -44,11 +44,38 @@ def test_texts_titles_and_categories_by_name(tmp_path: Path) -> None:
         ("genres", ["Drama", "War"], ("Drama", "War")),
         ("type", 3, ("3",)),
         ("genres", "nan", ()),
+        ("genres", [0, 1], ("0", "1")),
+        ("genres", ["Drama ", None, "nan"], ("Drama",)),
+        ("brand", "Black &amp; Decker", ("Black & Decker",)),
     ],
 )
 def test_categories_are_split(name: str, value: object, expected: tuple[str, ...]) -> None:
     catalogue, _ = catalogue_from_frame(pd.DataFrame({"item_id": ["a"], name: [value]}))
     assert catalogue.categories == {name.split(":")[0]: (expected,)}
+
+
+def test_a_separator_of_a_few_cells_does_not_glue_those_with_commas() -> None:
+    genres = ["Drama, Comedy"] * 30 + ["Science; Fiction"]
+    items = pd.DataFrame({"item_id": [str(n) for n in range(31)], "genres": genres})
+    found = catalogue_from_frame(items)[0].categories["genres"]
+    assert found == (("Drama", "Comedy"),) * 30 + (("Science; Fiction",),)
+
+
+def test_lists_of_numbers_with_a_point_and_of_objects_are_no_categories() -> None:
+    items = pd.DataFrame(
+        {
+            "item_id": ["a", "b"],
+            "embedding": [[0.5, 1.5], [2.5, 3.5]],
+            "images": [[{"thumb": "x"}], [{"thumb": "y"}]],
+            "labels": [["new", "red"], ["new"]],
+        }
+    )
+    assert list(catalogue_from_frame(items)[0].categories) == ["labels"]
+
+
+def test_a_gap_in_a_list_leaves_the_rest_of_the_text() -> None:
+    items = pd.DataFrame({"item_id": ["a"], "description": [["soft", None, "red"]]})
+    assert catalogue_from_frame(items)[0].texts.tolist() == ["soft red"]
 
 
 def test_unknown_columns_are_sorted_by_content() -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from trecs.data.history import read_history
-from trecs.errors import DataError
+from trecs.data.history import parse_moment, read_history
+from trecs.errors import DataError, UsageError
 
 EVENTS = pd.DataFrame({"movieId": [7, 9], "timestamp": [1_600_000_000, 1_600_000_100]})
 
@@ -43,3 +43,10 @@ def test_a_rating_that_is_no_number_is_told(tmp_path):
 def test_no_time_is_told(tmp_path):
     with pytest.raises(DataError, match="columns of the history cannot be told"):
         read_history(written(EVENTS.rename(columns={"timestamp": "other"}), tmp_path))
+
+
+@pytest.mark.parametrize("text", ["20240501", "2024"])
+def test_a_date_without_signs_is_no_moment_of_1970(text):
+    with pytest.raises(UsageError, match="a time must be ISO 8601, such as .* or epoch seconds"):
+        parse_moment(text)
+    assert parse_moment("2024-05-01") == 1_714_521_600

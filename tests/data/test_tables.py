@@ -102,3 +102,12 @@ def test_json_values_that_start_as_null_may_be_numbers(tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl"
     path.write_text('{"id": "a", "n": null}\n' * 1500 + '{"id": "b", "n": 1}\n')
     assert read_table(path)["n"].tolist()[-1] == 1
+
+
+def test_texts_of_several_lines_are_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "items.csv"
+    texts = ["One line", "First, then\nsecond, and third\nlast", 'A "quoted", one\n\nand more\n']
+    rows = [f'i{n},"{text.replace(chr(34), 2 * chr(34))}",x' for n, text in enumerate(texts)]
+    path.write_text("\n".join(["item_id,description,genres", *rows]) + "\n", encoding="utf-8")
+
+    assert read_table(path, ["description"])["description"].tolist() == texts

@@ -4,6 +4,7 @@ import shutil
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from serving_shop import Shop
@@ -27,6 +28,19 @@ def test_a_known_user_is_served_from_the_history_at_export(shop: Shop):
     assert found == shop.recommender.recommend("u2", history, shop.as_of_s, 5)
     assert len(found) == 5
     assert not {item.item_id for item in found} & set(history["item_id"])
+
+
+def test_ids_and_times_of_a_history_may_be_numbers_and_must_be_usable(shop: Shop):
+    recommend = shop.recommender.recommend
+    history = pd.DataFrame(shop.history("u2"), columns=["item_id", "timestamp"])
+    pairs = list(history.itertuples(index=False, name=None))
+
+    assert recommend("u2", pairs, shop.as_of_s) == recommend("u2", history, shop.as_of_s)
+    assert recommend("u2", pairs, shop.as_of_s, rerank=True)
+    wrong = (history["timestamp"] * 1000, pd.to_datetime(history["timestamp"], unit="s"), np.nan)
+    for times in wrong:
+        with pytest.raises(UsageError, match="UTC epoch seconds of 1900 to 2999"):
+            recommend("u2", history.assign(timestamp=times), shop.as_of_s)
 
 
 def test_titles_come_with_the_items(shop: Shop):

@@ -81,7 +81,7 @@ def test_histories_are_padded_at_the_end():
         ([], [], "got 0 users, 0 histories, 0 times"),
         (["a"], [], "got 1 users, 0 histories, 1 times"),
         (["a"], [[("x",)]], "a history is pairs of item id and UTC epoch seconds"),
-        (["a"], [[("x", "noon")]], "a history is pairs of item id and UTC epoch seconds"),
+        (["a"], [[("x", "noon")]], "UTC epoch seconds of 1900 to 2999, got 'noon'"),
         (["a"], [pd.DataFrame({"item": ["x"]})], "needs the columns item_id and .* got \\['item'"),
     ],
 )
@@ -160,3 +160,10 @@ def test_no_server_is_an_error_after_the_retries(scheme: str):
 def test_an_address_of_another_form_is_an_error(address: str):
     with pytest.raises(UsageError, match="expected http://host:port, .* got"):
         Client(address, "shop")
+
+
+def test_ids_that_are_whole_numbers_are_their_digits():
+    frame = pd.DataFrame({"item_id": [242.0, 302.0], "timestamp": [5, 6]})
+    inputs = query_inputs([196], [frame], [9])
+    assert inputs["history_item_ids"].tolist() == [["242", "302"]]
+    assert inputs["user_id"].tolist() == ["196"]

@@ -16,6 +16,7 @@ from shop_world import shop_items
 
 import trecs
 from trecs.api import deploy
+from trecs.config import load_config
 from trecs.data.catalogue import catalogue_from_frame
 from trecs.data.dataset import align
 from trecs.data.log import events_frame, log_from_frame
@@ -23,7 +24,7 @@ from trecs.errors import DataError, UsageError
 from trecs.serving.deployment import Deployment
 from trecs.serving.export import versions
 from trecs.serving.index import NO_SCORE
-from trecs.serving.refresh_data import extend
+from trecs.serving.refresh_data import extend, read_newer_events, read_newer_items
 
 DAY_S = 86_400
 GONE, NEW = "i3", "brand"
@@ -216,6 +217,28 @@ def test_events_and_a_catalogue_as_they_were_write_nothing(refreshed: Shop, file
     assert trecs.refresh(model, *files, say=said.append) == model / "2"
     assert said[-1] == "all events and items are known already: version 2 stays the newest"
     assert versions(model) == [1, 2]
+
+
+def test_newer_files_may_lack_the_columns_that_the_first_were_named_by(shop: Shop, files, tmp_path):
+    log = pd.read_parquet(files[0]).rename(columns={"item_id": "page"})
+    log.to_parquet(tmp_path / "log.parquet")
+    config = load_config(overrides=["data.item_column=page", "data.rating_column=stars2"])
+
+    catalogue, _ = read_newer_items(files[1], config, shop.run.vocabulary, with_text=False)
+    newer, _ = read_newer_events(tmp_path / "log.parquet", config, with_rating=True)
+
+    assert catalogue.num_items == len(newer_items())
+    assert newer.num_events == len(log)
+    assert newer.rating is None
+
+
+def test_events_of_nobody_and_nothing_known_are_refused(shop: Shop, tmp_path: Path):
+    model = copy_version(shop, tmp_path / "shop", 1).parent
+    events = newer_events(shop.run)
+    # As a frame with gaps would write whole numbers.
+    other = events.assign(user_id=events["user_id"] + ".0", item_id=events["item_id"] + ".0")
+    other.to_parquet(tmp_path / "other.parquet")
+    _refused(model, DataError, "no user and no item of the newer", tmp_path / "other.parquet")
 
 
 def test_two_refreshes_at_once_both_count(shop: Shop, tmp_path: Path):

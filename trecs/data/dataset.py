@@ -220,7 +220,7 @@ def _read_users(
     if path is None:
         return None, []
     try:
-        column = _shared_column(Path(path), user_column)
+        column = shared_column(Path(path), user_column)
         return read_users(path, user_column=column, text_columns=text_columns)
     except DataError as error:
         errors.append(str(error))
@@ -243,7 +243,7 @@ def _read_both(
         errors.append(str(error))
     try:
         if items is not None:
-            item_column = _shared_column(items, log_columns.get("item_column"))
+            item_column = shared_column(items, log_columns.get("item_column"))
             catalogue, more = read_catalogue(items, item_column=item_column, **item_settings)
             lines += more
     except DataError as error:
@@ -253,7 +253,7 @@ def _read_both(
     return log, catalogue, lines
 
 
-def _shared_column(path: Path, column: str | None) -> str | None:
+def shared_column(path: Path, column: str | None) -> str | None:
     """The log's column of ids, if another file has it too."""
     return column if column and column in column_names(path) else None
 

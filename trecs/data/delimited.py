@@ -43,7 +43,7 @@ def read_delimited(path: Path, columns: Sequence[str]) -> pa.Table:
             return pa.table({name: pa.array([], pa.string()) for name in columns})
     try:
         with open_bytes(path) as file:
-            return pa.csv.read_csv(
+            table = pa.csv.read_csv(
                 file,
                 read_options=pa.csv.ReadOptions(
                     column_names=names, skip_rows=1, block_size=_BLOCK_BYTES
@@ -60,6 +60,9 @@ def read_delimited(path: Path, columns: Sequence[str]) -> pa.Table:
             or f"{path} cannot be parsed as delimited text ({str(error).splitlines()[0][:120]}); "
             "look for a quote that is never closed, or write it again"
         ) from error
+    if _line_ends(path) > 1 + table.num_rows and (fault := _quote_fault(path, delimiter, names)):
+        raise DataError(fault)
+    return table
 
 
 def _header(path: Path) -> tuple[str, list[str]]:
@@ -117,6 +120,51 @@ def _delimiter(path: Path, line: str) -> str:
             "and |; separate the columns by one of them"
         )
     return best
+
+
+def _line_ends(path: Path) -> int:
+    with open_bytes(path) as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(_BLOCK_BYTES), b""))
+
+
+def _quote_fault(path: Path, delimiter: str, names: Sequence[str]) -> str | None:
+    """Says which cell has swallowed rows, for want of a closing quote.
+
+    Cells may hold line breaks. One that opens by a stray quote holds rows: lines of as many
+    delimiters as the header, the first after a word without blanks. Of a text all lines may be like
+    that, but not in half of the file's cells with line breaks.
+    """
+    num_cells = 0
+    suspects: list[str] = []
+    with open_bytes(path) as file:
+        file.readline()
+        text = io.TextIOWrapper(cast("io.BytesIO", file), encoding="utf-8", newline="")
+        try:
+            for number, row in enumerate(filter(None, csv.reader(text, delimiter=delimiter)), 1):
+                for name, cell in zip(names, row, strict=False):
+                    lines = cell.splitlines()
+                    # Of two lines, the second is the beginning of a row: a tab in it is enough.
+                    inner = lines[1:-1] if len(lines) > 2 or delimiter != "\t" else lines[1:]
+                    if inner:
+                        least = len(names) - 1 if len(lines) > 2 else 1
+                        num_cells += 1
+                        if all(_is_row(line, delimiter, least) for line in inner):
+                            suspects.append(f"row {number}, '{name}': {cell[:30]!r}")
+        except csv.Error:
+            # A cell longer than the module takes.
+            num_cells, suspects = 1, [f"a cell of more than {csv.field_size_limit():,} letters"]
+    if not suspects or 2 * len(suspects) < num_cells:
+        return None
+    return (
+        f"{count(len(suspects), 'cell')} of {path} seem to hold whole rows ({suspects[0]}; "
+        f"{ROWS_NOTE}), as after a quote that is never closed; write a quote inside a cell as two, "
+        "and the cell in quotes, or remove it"
+    )
+
+
+def _is_row(line: str, delimiter: str, least: int) -> bool:
+    first = line.split(delimiter, 1)[0].strip()
+    return line.count(delimiter) >= least and first != "" and " " not in first
 
 
 # The two slow looks below are for a broken file only: Arrow says what is wrong, but not where.

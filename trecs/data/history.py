@@ -14,6 +14,8 @@ from trecs.data.timestamps import to_epoch_s
 from trecs.errors import DataError, Problems, UsageError
 
 _CENTURY_S = 36_525 * 86_400
+# Epoch seconds since 1973; 20240501 is no moment of 1970.
+_FEWEST_DIGITS = 9
 
 
 def read_history(path: str | Path, *, rated: bool = False) -> pd.DataFrame:
@@ -58,8 +60,11 @@ def parse_moment(text: str) -> int:
       >>> parse_moment("1998-04-01T12:00:00Z")
       891432000
     """
+    digits = text.strip().isdigit()
     try:
-        unit = "s" if text.strip().isdigit() else None
+        if digits and len(text.strip()) < _FEWEST_DIGITS:
+            raise DataError("a year or a date without signs, it seems")
+        unit = "s" if digits else None
         later = int(pd.Timestamp.now("UTC").timestamp()) + _CENTURY_S
         return int(to_epoch_s(pd.Series([text]), unit, now_s=later)[0])
     except DataError as error:

@@ -25,9 +25,13 @@ def arrow_column(values: pd.Series[Any]) -> pa.ChunkedArray:
     """The column as an Arrow chunked array, dictionaries and categories decoded.
 
     Raises:
-        pyarrow.ArrowException: if the values are of several types.
+        pyarrow.ArrowException: if the values are of several types, or of none that Arrow has.
     """
-    array = pa.array(values, from_pandas=True)
+    try:
+        array = pa.array(values, from_pandas=True)
+    except (OverflowError, UnicodeError) as error:
+        # Whole numbers beyond 64 bits, and half characters.
+        raise pa.ArrowInvalid(str(error)) from error
     if isinstance(array, pa.Array):
         array = pa.chunked_array([array])
     if pa.types.is_dictionary(array.type):

@@ -15,6 +15,9 @@ UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 DAY_S = 86_400
 
+FIRST_S, LAST_S = -2_208_988_800, 32_503_680_000
+"""The years 1900 to 3000: milliseconds of our days lie far outside."""
+
 # Times that tell a unit lie between 1971 and tomorrow. Read in any other unit, such a number falls
 # before 1971 or centuries ahead, so the four ranges do not overlap.
 _PLAUSIBLE_FROM_S = 365 * DAY_S
@@ -55,6 +58,12 @@ def tell_unit(
             "set timestamp_unit (--timestamp-unit), or write ISO 8601."
         )
         return None
+    if told == ["ms"] and _are_minutes(numbers[usable]):
+        problems.add(
+            f"the times in '{name}' look like YYYYMMDDhhmm ({first_rows(usable, numbers)}); write "
+            "ISO 8601, or set timestamp_unit (--timestamp-unit) if they are ms of 1976."
+        )
+        return None
     early = usable & (numbers >= 0) & (numbers < _PLAUSIBLE_FROM_S * UNITS[told[0]])
     if early.any():
         problems.add(
@@ -63,3 +72,11 @@ def tell_unit(
             "(--timestamp-unit) if they are right."
         )
     return told[0]
+
+
+def _are_minutes(numbers: NDArray[Any]) -> bool:
+    """Whether all numbers read as YYYYMMDDhhmm, which as ms would be of some weeks of 1976."""
+    whole = np.asarray(numbers).astype(np.int64)
+    year, month, day = whole // 10**8, whole // 10**6 % 100, whole // 10**4 % 100
+    dates = (year >= 1970) & (year < 2100) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
+    return bool((dates & (whole // 100 % 100 < 24) & (whole % 100 < 60)).all())

@@ -15,7 +15,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from trecs.errors import UsageError
-from trecs.serving.client_payload import filter_inputs, query_inputs
+from trecs.serving.client_payload import Events, filter_inputs, query_inputs
 from trecs.serving.explanation import Explanation, explain_items
 from trecs.serving.export import EXTRA, versions
 from trecs.serving.recommendation import Recommendation
@@ -51,6 +51,7 @@ class Recommender:
 
         And `rating` where the version predicts ratings.
         """
+        user_id = str(user_id)
         if user_id not in self._histories.index:
             return pd.DataFrame({"item_id": [], "timestamp": np.array([], np.int64)})
         return self._histories.loc[[user_id]].reset_index(drop=True)
@@ -58,7 +59,7 @@ class Recommender:
     def recommend(
         self,
         user_id: str,
-        history: pd.DataFrame | None = None,
+        history: Events | None = None,
         at: int | None = None,
         k: int = 10,
         *,
@@ -70,8 +71,8 @@ class Recommender:
 
         Args:
           user_id: known or not.
-          history: columns `item_id` and `timestamp` (UTC epoch seconds); None takes the user's
-            events known at export. Events that are not before `at` are ignored,
+          history: columns `item_id` and `timestamp` (UTC epoch seconds), or pairs of these; None
+            takes the user's events known at export. Events that are not before `at` are ignored,
             but for those of its second where the run's ties are `order`.
           at: request time, UTC epoch seconds; None is now.
           k: at most what the model was exported with.
@@ -120,10 +121,12 @@ class Recommender:
         ]
 
     def _ratings(
-        self, inputs: Mapping[str, NDArray[Any]], events: pd.DataFrame, item_ids: Sequence[str]
+        self, inputs: Mapping[str, NDArray[Any]], events: Events, item_ids: Sequence[str]
     ) -> NDArray[np.float32]:
         """Predicted ratings of items, float32 [len(item_ids)], for the one user of the inputs."""
-        rating = events.get("rating", pd.Series(np.nan, events.index)).to_numpy(np.float32)
+        rating = np.full(inputs["history_item_ids"].shape[1], np.nan, np.float32)
+        if isinstance(events, pd.DataFrame) and "rating" in events:
+            rating = events["rating"].to_numpy(np.float32)
         kinds = {"request_time": tf.int64, "history_timestamps": tf.int64}
         predicted = self._model.signatures["rank_rated"](
             candidate_item_ids=tf.constant([item_ids]),
@@ -157,6 +160,7 @@ class Recommender:
                 f"{self.directory} was exported by an earlier trecs, without the signature"
                 " `explain`; export the run again"
             )
+        item_ids = [str(item_id) for item_id in item_ids]
         unknown = [item_id for item_id in item_ids if item_id not in self._titles]
         if unknown:
             raise UsageError(f"expected items of the catalogue, got {unknown[:3]}")

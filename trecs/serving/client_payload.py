@@ -10,7 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trecs.columns import ITEM_ID, TIMESTAMP
-from trecs.errors import UsageError
+from trecs.data.ids import to_ids
+from trecs.data.time_units import FIRST_S, LAST_S
+from trecs.errors import Problems, UsageError
 
 Events = pd.DataFrame | Iterable[tuple[str, int]]
 """A user's events: pairs of item id and UTC epoch seconds, or a frame of those two columns."""
@@ -76,7 +78,7 @@ def filter_inputs(
         raise UsageError(
             f"exclude and categories are lists of strings, got {exclude!r} and {categories!r}"
         )
-    if not exclude and not categories:
+    if not len(exclude) and not len(categories):
         return {}
     lists = {"excluded_item_ids": exclude, "allowed_categories": categories}
     return {
@@ -93,11 +95,36 @@ def _pairs(events: Events) -> tuple[list[str], list[int]]:
                 f"a history needs the columns {ITEM_ID} and {TIMESTAMP} (UTC epoch seconds),"
                 f" got {list(events.columns)}"
             )
-        return events[ITEM_ID].astype(str).tolist(), [int(t) for t in events[TIMESTAMP]]
+        problems = Problems()
+        ids = to_ids(events[ITEM_ID], problems).to_pylist() if len(events) else []
+        problems.raise_if_any(UsageError, "the history cannot be used")
+        return ids, _seconds(events[TIMESTAMP])
     try:
-        pairs = [(str(item), int(time_s)) for item, time_s in events]
+        pairs = [(str(item), time_s) for item, time_s in events]
+        times_s = _seconds([time_s for _, time_s in pairs])
     except (TypeError, ValueError) as error:
         raise UsageError(
             f"a history is pairs of item id and UTC epoch seconds, or a DataFrame; got {error}"
         ) from error
-    return [item for item, _ in pairs], [time_s for _, time_s in pairs]
+    return [item for item, _ in pairs], times_s
+
+
+def _seconds(times: Iterable[Any]) -> list[int]:
+    """UTC epoch seconds as int.
+
+    Raises:
+      UsageError: a value is no whole number of seconds of 1900 to 2999.
+    """
+    seconds = []
+    for value in times:
+        try:
+            time_s = int(value)
+        except (TypeError, ValueError, OverflowError):
+            time_s = LAST_S
+        if not FIRST_S <= time_s < LAST_S:
+            raise UsageError(
+                f"times of a history are UTC epoch seconds of 1900 to 2999, got {value!r};"
+                " `trecs.data.timestamps.to_epoch_s` makes them of datetimes and other units"
+            )
+        seconds.append(time_s)
+    return seconds

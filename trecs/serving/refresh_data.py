@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from trecs.config import Config
 from trecs.data.catalogue import Catalogue, read_catalogue
-from trecs.data.dataset import align
+from trecs.data.dataset import align, shared_column
 from trecs.data.joining import join_catalogues, join_logs
 from trecs.data.log import EventLog, read_log
 from trecs.data.rows import count, first_of
@@ -44,12 +44,15 @@ def read_newer_events(path: Path, config: Config, with_rating: bool) -> tuple[Ev
       DataError: the file is not usable.
     """
     settings = config.data
+    rating = "none"
+    if with_rating:
+        rating = settings.rating_column and (shared_column(path, settings.rating_column) or "none")
     return read_log(
         path,
         user_column=settings.user_column or None,
         item_column=settings.item_column or None,
         timestamp_column=settings.timestamp_column or None,
-        rating_column=(settings.rating_column or None) if with_rating else "none",
+        rating_column=rating or None,
         timestamp_unit=settings.timestamp_unit or None,
     )
 
@@ -70,7 +73,7 @@ def read_newer_items(
     settings = config.data
     catalogue, lines = read_catalogue(
         path,
-        item_column=settings.item_column or None,
+        item_column=shared_column(path, settings.item_column),
         text_columns=settings.text_columns or None,
         category_columns=settings.category_columns or None,
     )
@@ -116,6 +119,8 @@ def extend(
         _check_moment(known.log, before_s)
     if before_s is not None and events is not None:
         events = events.select(events.timestamp_s < before_s)
+    if events is not None:
+        _check_events(before, events, items)
     log = known.log if events is None else join_logs(known.log, events)
     catalogue = known.catalogue if items is None else join_catalogues(known.catalogue, items)
     dataset = align(log, catalogue)
@@ -173,6 +178,24 @@ def _check_moment(known: EventLog, before_s: int) -> None:
             f"the time of a refresh must be after the last event that the model knows, of"
             f" {iso(int(known.timestamp_s[-1]))}, got {iso(before_s)}"
         )
+
+
+def _check_events(before: Deployment, events: EventLog, items: Catalogue | None) -> None:
+    known = before.dataset
+    ids = pd.Index(known.catalogue.item_ids)
+    if items is not None:
+        ids = ids.append(pd.Index(items.item_ids))
+    new_items = not pd.Index(events.item_ids).isin(ids).any()
+    new_users = not pd.Index(events.user_ids).isin(known.log.user_ids).any()
+    if events.num_events and new_items and new_users:
+        raise DataError(
+            f"no user and no item of the newer events is known: {_ids_of(events)}, while the model"
+            f" knows {_ids_of(known.log)}; write the ids as in training"
+        )
+
+
+def _ids_of(log: EventLog) -> str:
+    return f"users {first_of(list(log.user_ids))}, items {first_of(list(log.item_ids))}"
 
 
 def _check_match(log: EventLog, items: Catalogue) -> None:

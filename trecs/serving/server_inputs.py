@@ -9,14 +9,13 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from trecs.data.time_units import FIRST_S, LAST_S
 from trecs.serving.server_settings import RequestError, ServerSettings
 
 TIMES = ("request_time", "history_timestamps")
 """Inputs that hold UTC epoch seconds."""
 RATINGS = "history_ratings"
 """The input in which NaN stands for what is not known."""
-FIRST_S, LAST_S = -2_208_988_800, 32_503_680_000
-"""The years 1900 to 3000: milliseconds of our days lie far outside."""
 
 Arrays = dict[str, NDArray[Any]]
 
