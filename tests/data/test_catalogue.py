@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from trecs.data.catalogue import catalogue_from_frame, read_catalogue
@@ -71,6 +72,9 @@ def test_lists_of_numbers_with_a_point_and_of_objects_are_no_categories() -> Non
         }
     )
     assert list(catalogue_from_frame(items)[0].categories) == ["labels"]
+    large = pd.ArrowDtype(pa.list_(pa.large_string()))
+    kept = items[["item_id", "labels"]].astype({"labels": large})
+    assert list(catalogue_from_frame(kept)[0].categories) == ["labels"]
 
 
 def test_a_gap_in_a_list_leaves_the_rest_of_the_text() -> None:

@@ -60,7 +60,7 @@ def read_delimited(path: Path, columns: Sequence[str]) -> pa.Table:
             or f"{path} cannot be parsed as delimited text ({str(error).splitlines()[0][:120]}); "
             "look for a quote that is never closed, or write it again"
         ) from error
-    if _line_ends(path) > 1 + table.num_rows and (fault := _quote_fault(path, delimiter, names)):
+    if _has_more_lines(path, table.num_rows) and (fault := _quote_fault(path, delimiter, names)):
         raise DataError(fault)
     return table
 
@@ -122,9 +122,17 @@ def _delimiter(path: Path, line: str) -> str:
     return best
 
 
-def _line_ends(path: Path) -> int:
+def _has_more_lines(path: Path, num_rows: int) -> bool:
+    """Whether a file with quotes has more lines than its header and rows take."""
+    quotes = lines = 0
+    last = b"\n"
     with open_bytes(path) as file:
-        return sum(block.count(b"\n") for block in iter(lambda: file.read(_BLOCK_BYTES), b""))
+        for block in iter(lambda: file.read(_BLOCK_BYTES), b""):
+            quotes += block.count(b'"')
+            lines += block.count(b"\n")
+            last = block[-1:]
+    lines += last != b"\n"
+    return quotes > 0 and lines > 1 + num_rows
 
 
 def _quote_fault(path: Path, delimiter: str, names: Sequence[str]) -> str | None:

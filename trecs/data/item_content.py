@@ -118,7 +118,8 @@ def guess(values: pd.Series[Any]) -> str:
     column = _column(values)
     if _is_list(column):
         kind = column.type.value_type
-        return "category" if pa.types.is_string(kind) or pa.types.is_integer(kind) else ""
+        named = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+        return "category" if named or pa.types.is_integer(kind) else ""
     if not is_text(column):
         return ""
     filled = column.filter(pc.invert(pc.is_in(column, pa.array([*MISSING_WORDS, None]))))
