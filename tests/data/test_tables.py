@@ -111,3 +111,10 @@ def test_texts_of_several_lines_are_read_whole(tmp_path: Path) -> None:
     path.write_text("\n".join(["item_id,description,genres", *rows]) + "\n", encoding="utf-8")
 
     assert read_table(path, ["description"])["description"].tolist() == texts
+
+
+def test_bytes_of_a_column_that_is_not_read_do_not_matter(tmp_path: Path) -> None:
+    path = tmp_path / "items.csv"
+    path.write_bytes(b'item_id,title,note\na,"One\ntwo",\xe9t\xe9\nb,Three,x\n')
+
+    assert read_table(path, ["title"])["title"].tolist() == ["One\ntwo", "Three"]

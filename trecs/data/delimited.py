@@ -146,7 +146,8 @@ def _quote_fault(path: Path, delimiter: str, names: Sequence[str]) -> str | None
     suspects: list[str] = []
     with open_bytes(path) as file:
         file.readline()
-        text = io.TextIOWrapper(cast("io.BytesIO", file), encoding="utf-8", newline="")
+        # A column that is not read may hold anything.
+        text = io.TextIOWrapper(cast("io.BytesIO", file), "utf-8", errors="replace", newline="")
         try:
             for number, row in enumerate(filter(None, csv.reader(text, delimiter=delimiter)), 1):
                 for name, cell in zip(names, row, strict=False):
