@@ -58,8 +58,10 @@ def files(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, P
 @pytest.fixture(scope="module")
 def refreshed(shop: Shop, files: tuple[Path, Path], tmp_path_factory) -> Shop:
     model = copy_version(shop, tmp_path_factory.mktemp("refreshed") / "shop", 1).parent
-    version = trecs.refresh(model, *files)
+    said: list[str] = []
+    version = trecs.refresh(model, *files, say=said.append)
     assert version == model / "2"
+    assert "the newer events have no ratings" in said[-1]
     return Shop(shop.run, version, tf.saved_model.load(str(version)), trecs.Recommender(version))
 
 

@@ -105,6 +105,11 @@ def _next_version(
         return newest
     for line in changes(before, after):
         say(line)
+    if before.dataset.log.rating is not None and after.dataset.log.rating is None:
+        say(
+            "warning: the newer events have no ratings, so the new version knows those of none:"
+            " it predicts by the means of the training, and later refreshes will too"
+        )
     return write_deployment(after, directory, None)
 
 
@@ -120,11 +125,6 @@ def _read_and_extend(
     if events is not None:
         with_rating = before.dataset.log.rating is not None
         log, lines = read_newer_events(Path(events), before.config, with_rating)
-        if with_rating and log.rating is None:
-            lines.append(
-                "warning: the newer events have no ratings, so the new version knows those of none:"
-                " it predicts by the means of the training, and later refreshes will too"
-            )
     if items is not None:
         with_text = before.text_vectors.shape[1] > 0
         catalogue, more = read_newer_items(Path(items), before.config, before.vocabulary, with_text)
