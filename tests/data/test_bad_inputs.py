@@ -270,11 +270,6 @@ EVENT_CASES = [
         events=rows("u1,i1,893286600,1", "u1,i2,893286601,inf"),
     ),
     Case(
-        "NaN ratings",
-        (r"1 of 2 ratings in 'rating' are missing \(row 1: 'NaN'\); correct them, or",),
-        events=rows("u1,i1,893286600,NaN", "u1,i2,893286601,2"),
-    ),
-    Case(
         "text ratings",
         (r"1 of 2 ratings in 'rating' are not numbers \(row 1: 'five stars'\)",),
         events=rows("u1,i1,893286600,five stars", "u1,i2,893286601,2"),

@@ -35,14 +35,19 @@ def test_an_event_of_both_logs_stands_once_and_known_ones_stand_first_in_a_secon
     assert joined.item_ids.tolist() == ["a", "b", "c"]
 
 
-def test_ratings_stay_where_both_logs_have_them():
+def test_an_event_keeps_its_rating_whatever_the_other_log_has():
     frame = pd.DataFrame({"user_id": ["u"], "item_id": ["a"], "timestamp": [10], "rating": [4.0]})
     rated, _ = log_from_frame(frame, timestamp_unit="s")
     newer, _ = log_from_frame(frame.assign(item_id="b", rating=2.0), timestamp_unit="s")
 
     np.testing.assert_array_equal(join_logs(rated, newer).rating, [4.0, 2.0])
-    assert join_logs(rated, _log(("u", "b", 10))).rating is None
-    assert join_logs(_log(("u", "b", 10)), rated).rating is None
+    np.testing.assert_array_equal(join_logs(rated, _log(("u", "b", 10))).rating, [4.0, np.nan])
+    np.testing.assert_array_equal(join_logs(_log(("u", "b", 10)), rated).rating, [np.nan, 4.0])
+    # One that comes later than its event is taken, and does not take a former one's place.
+    unrated = _log(("u", "a", 10), ("u", "b", 10))
+    np.testing.assert_array_equal(join_logs(unrated, rated).rating, [4.0, np.nan])
+    other, _ = log_from_frame(frame.assign(rating=1.0), timestamp_unit="s")
+    np.testing.assert_array_equal(join_logs(join_logs(unrated, rated), other).rating, [4, np.nan])
 
 
 def test_ids_without_an_event_are_not_carried_along():

@@ -170,6 +170,37 @@ def test_round_trip_is_exact(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found, expected)
 
 
+def test_ratings_may_be_missing(tmp_path: Path) -> None:
+    events = frame(
+        user_id=["a"] * 4,
+        item_id=["i", "j", "k", "j"],
+        timestamp=[T, T, T, T],
+        rating=["", "4", "NaN", "2"],
+    )
+    log, lines = log_from_frame(events, timestamp_unit="s")
+    np.testing.assert_array_equal(log.rating, np.array([np.nan, 4, np.nan], np.float32))
+    assert any("2 of 3 events have no rating" in line for line in lines)
+    known, rating = log.rated(np.array([0, 1]))
+    assert (known.tolist(), rating.tolist()) == ([1], [4.0])
+    write_log(log, tmp_path / "log.parquet")
+    np.testing.assert_array_equal(open_log(tmp_path / "log.parquet").rating, log.rating)
+
+
+def test_where_no_event_has_a_rating_the_log_has_none() -> None:
+    events = frame(user_id=["a"], item_id=["i"], timestamp=[T], rating=[np.nan])
+    log, lines = log_from_frame(events, timestamp_unit="s")
+    assert log.rating is None
+    assert any("no rating" in line for line in lines)
+    assert len(log.rated(np.array([0]))[0]) == 0
+
+
+def test_of_duplicate_events_the_first_rating_stays() -> None:
+    events = frame(
+        user_id=["a"] * 4, item_id=["i"] * 3 + ["j"], timestamp=[T] * 4, rating=[np.nan, 3, 5, 1]
+    )
+    np.testing.assert_array_equal(log_from_frame(events, timestamp_unit="s")[0].rating, [3, 1])
+
+
 def test_round_trip_without_ratings(tmp_path: Path) -> None:
     log, _ = log_from_frame(frame(user_id=["a"], item_id=["b"], timestamp=[T]))
     write_log(log, tmp_path / "log.parquet")

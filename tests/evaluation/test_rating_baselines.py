@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from trecs.data.cross_validation import rating_folds
-from trecs.data.log import log_from_frame
+from trecs.data.log import events_frame, log_from_frame
 from trecs.errors import ConfigError, DataError
 from trecs.evaluation.rating_baselines import (
     predict_biases,
@@ -55,10 +55,18 @@ def test_ratings_at_and_after_the_target_move_nothing(predict):
     )
 
 
+@pytest.mark.parametrize("predict", [predict_global_mean, predict_biases, predict_biases_as_of])
+def test_events_without_a_rating_change_nothing(predict):
+    found = predict(make_log((5.0, np.nan, 4.0, 3.0)), np.array([0, 1]), np.array([2, 3]))
+    frame = events_frame(make_log()).drop(index=1)
+    without = log_from_frame(frame, timestamp_unit="s")[0]
+    np.testing.assert_array_equal(found, predict(without, np.array([0]), np.array([1, 2])))
+
+
 def test_a_log_without_ratings_is_an_error():
     frame = pd.DataFrame({"user_id": ["u"], "item_id": ["a"], "timestamp": [1]})
     log = log_from_frame(frame, timestamp_unit="s")[0]
-    with pytest.raises(DataError, match="this one has none"):
+    with pytest.raises(DataError, match="none has one"):
         predict_global_mean(log, np.array([0]), np.array([0]))
 
 

@@ -30,7 +30,7 @@ class Ratings:
         self.log, self.vocabulary = log, fit_vocabulary(dataset, train)
         text = np.random.default_rng(0).normal(size=(dataset.num_items, 4)).astype(np.float32)
         self.items = build_item_table(dataset, self.vocabulary, text)
-        self.scale = fit_scale(log.rating[train])
+        self.scale = fit_scale(log.rated(train)[1])
         keras.utils.set_random_seed(1)
         self.head = make_rating_head(loss, self.scale, log, train, self.vocabulary, self.items)
         weights = self.head.trainable_weights
@@ -129,6 +129,20 @@ def test_training_lowers_the_loss_and_beats_the_mean_where_items_differ(world):
     assert np.sqrt(np.mean(error**2)) < 0.7 * found.scale.deviation
 
 
+def test_it_trains_on_a_log_that_is_rated_in_part(world):
+    rating = world.log.rating.copy()
+    rating[::3] = np.nan
+    log = replace(world.log, rating=rating)
+    found = Ratings(replace(world, log=log))
+    train = found.split.train
+    assert rating_loss(RatingConfig(), log, train) == "mse"
+    rows = found.rows(log.rated(train)[0], readable=train)
+    assert rows.num_targets < len(train)
+    losses = fit_rating_head(found.head, ItemTensors(found.items), RatingPlan(rows, 5, seed=1))
+    assert losses[-1] < losses[0]
+    assert np.isfinite(found.predict(found.split.test)).all()
+
+
 def test_a_stored_head_predicts_the_same(ratings, tmp_path):
     path = tmp_path / "rating_head.npz"
     save_rating_head(ratings.head, path)
@@ -158,7 +172,7 @@ def test_the_loss_is_chosen_by_the_training_ratings(world):
     assert rating_loss(RatingConfig(), weights, np.arange(200)) == "none"
     with pytest.raises(ConfigError, match="200"):
         rating_loss(RatingConfig(loss="cross-entropy"), weights, np.arange(200))
-    with pytest.raises(ConfigError, match="no column of them"):
+    with pytest.raises(ConfigError, match="no training event has one"):
         rating_loss(RatingConfig(loss="mse"), replace(log, rating=None), train)
 
 

@@ -8,7 +8,9 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
+import tensorflow as tf
 from fastapi.testclient import TestClient
 from serving_process import SETTINGS, copy_version
 from serving_shop import Shop
@@ -21,6 +23,7 @@ from trecs.serving.server_versions import ModelVersions
 
 PREDICT = "/v1/models/shop:predict"
 NUM_CASES = 600
+DTYPES = {"history_timestamps": tf.int64, "request_time": tf.int64}
 WRONG: list[Any] = [None, True, 1.5, -1, "", "text", [], {}, [[]], {"b64": "!"}, {"x": 1}, 2**63]
 WRONG += [-(2**63) - 1, 10**400, 1e300, "\ud800", [None], [[1]], ["a"], 4e9, "1", [2**62]]
 
@@ -168,6 +171,7 @@ def test_every_spoilt_request_gets_a_4xx_that_says_why(web: TestClient):
     [
         ({"user_id": [1, 2]}, "user_id needs a string, .* got 1"),
         ({"request_time": [1.5, 2]}, "request_time needs a whole number, got 1.5"),
+        ({"request_time": [float("nan"), 2]}, "request_time needs a whole number, got NaN"),
         ({"request_time": [2**63, 2]}, "request_time holds a number beyond int64"),
         ({"request_time": [1_700_000_000_000, 2]}, "epoch seconds .* divide milliseconds by 1000"),
         ({"request_time": [1]}, "same number of rows, got .*'request_time': 1"),
@@ -191,6 +195,24 @@ def test_the_message_names_the_input_and_what_came(
     assert answer.status_code == 400
     with pytest.raises(ValueError, match=message):
         raise ValueError(answer.json()["error"])
+
+
+def test_nan_is_a_rating_that_is_not_known_and_infinity_is_none(web: TestClient, shop: Shop):
+    inputs = _good(web)["inputs"] | {"candidate_item_ids": [["i1", "i2"]] * 2}
+    plain = shop.loaded.signatures["rank"](
+        **{name: tf.constant(value, DTYPES.get(name)) for name, value in inputs.items()}
+    )
+    for rating, status in ((float("nan"), 200), (float("inf"), 400), (None, 400)):
+        body = {
+            "signature_name": "rank_rated",
+            "inputs": inputs | {"history_ratings": [[rating] * 2] * 2},
+        }
+        answer = web.post(PREDICT, content=json.dumps(body))
+        assert answer.status_code == status
+        if status == 200:
+            np.testing.assert_allclose(answer.json()["outputs"], plain["predictions"], atol=1e-5)
+        else:
+            assert "history_ratings needs" in answer.json()["error"]
 
 
 def test_large_bodies_are_refused_before_they_are_read(web: TestClient):

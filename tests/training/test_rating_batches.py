@@ -79,6 +79,18 @@ def test_item_sums_without_leave_out_the_target_alone():
     assert count.tolist() == [1, 1, 0]
 
 
+def test_an_event_without_a_rating_is_read_and_counts_in_no_mean():
+    events = [*EVENTS[:1], ("w", "a", 15, np.nan), ("u", "b", 15, np.nan), *EVENTS[1:]]
+    log = make_log(events)
+    rated = log.rated(np.arange(8))[0]
+    assert rated.tolist() == [0, 3, 4, 5, 6, 7]
+    rows = lay_out(log, range(8), rated)
+    plain = lay_out(make_log(), range(6), range(6))
+    for name in ("offset", "count", "rating"):
+        np.testing.assert_array_equal(rows.targets[name], plain.targets[name])
+    np.testing.assert_array_equal(np.sort(seen(rows)[6]), [2.0, 4.0, 5.0, np.nan])
+
+
 def test_offsets_are_shrunk_by_ten_ratings():
     rows = lay_out(make_log(), range(6), [1])
     # One earlier rating of a: (5 - 3) / 2 = 1, over 1 + 10.

@@ -45,14 +45,15 @@ def train_rating_head(run: Run, verbose: int = 1) -> None:
     """
     settings, train, log = run.config.rating, run.split.train, run.dataset.log
     loss = rating_loss(settings, log, train)
-    if loss == "none" or log.rating is None or (run.directory / _HEAD).exists():
+    if loss == "none" or (run.directory / _HEAD).exists():
         return
     # Again, so that the phase does not depend on how far the one before it was resumed.
     keras.utils.set_random_seed(run.config.training.seed)
-    scale = fit_scale(log.rating[train])
+    targets, rating = log.rated(train)
+    scale = fit_scale(rating)
     head = make_rating_head(loss, scale, log, train, run.vocabulary, run.items)
-    rows = _rows(run, scale, train, train)
-    plan = RatingPlan(rows, rating_epochs(settings, len(train)), run.config.training.seed)
+    rows = _rows(run, scale, train, targets)
+    plan = RatingPlan(rows, rating_epochs(settings, len(targets)), run.config.training.seed)
     say = None if verbose == 0 else lambda line: sys.stderr.write(f"{line}\n")
     fit_rating_head(head, ItemTensors(run.items), plan, say)
     save_rating_head(head, Path(run.directory) / _HEAD)
@@ -65,12 +66,12 @@ def measure_ratings(run: Run) -> RatingReport | None:
     item. `bias` knows the training ratings alone, `bias_as_of` what the model knows.
     """
     head = rating_head(run)
-    log, train, test = run.dataset.log, run.split.train, run.split.test
-    if head is None or log.rating is None or not len(test):
+    log, train = run.dataset.log, run.split.train
+    test, actual = log.rated(run.split.test)
+    if head is None or not len(test):
         return None
-    rows = _rows(run, fit_scale(log.rating[train]), np.arange(log.num_events), test)
+    rows = _rows(run, fit_scale(log.rated(train)[1]), np.arange(log.num_events), test)
     predicted = predict_rows(head, ItemTensors(run.items), rows)
-    actual = log.rating[test]
     baselines = {
         "global_mean": predict_global_mean,
         "bias": predict_biases,

@@ -8,7 +8,7 @@ import pandas as pd
 
 from trecs.columns import ITEM_ID, RATING, TIMESTAMP, find_history_columns
 from trecs.data.ids import to_ids
-from trecs.data.ratings import read_ratings
+from trecs.data.ratings import OF_A_HISTORY, read_ratings
 from trecs.data.tables import column_names, read_table
 from trecs.data.timestamps import to_epoch_s
 from trecs.errors import DataError, Problems, UsageError
@@ -39,7 +39,7 @@ def read_history(path: str | Path, *, rated: bool = False) -> pd.DataFrame:
     item_ids = to_ids(frame[column_of[ITEM_ID]], problems)
     rating = None
     if RATING in column_of:
-        rating = read_ratings(frame[column_of[RATING]], problems, required=False)
+        rating = read_ratings(frame[column_of[RATING]], problems, OF_A_HISTORY)
     problems.raise_if_any(DataError, f"{path} cannot be used as a history")
     history = pd.DataFrame(
         {

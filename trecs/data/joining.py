@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from trecs.columns import ITEM_ID, RATING, TIMESTAMP, USER_ID
 from trecs.data.catalogue import Catalogue
 from trecs.data.log import EventLog, events_frame, log_from_frame
 
@@ -19,17 +18,14 @@ from trecs.data.log import EventLog, events_frame, log_from_frame
 def join_logs(known: EventLog, newer: EventLog) -> EventLog:
     """All events of two logs, each once, by time; of one second, the known ones first.
 
-    Ratings stay where both logs have them, and are left out where one has none.
+    An event keeps its rating, and takes a newer one where it had none.
 
     Example:
         Of `known` (u, a, 10 s), (u, b, 20 s) and `newer` (u, b, 20 s), (u, c, 20 s) there are
         three events: a, b, c.
     """
-    rated = known.rating is not None and newer.rating is not None
-    columns = [USER_ID, ITEM_ID, TIMESTAMP, *([RATING] if rated else [])]
-    joined = pd.concat([events_frame(log)[columns] for log in (known, newer)], ignore_index=True)
-    rating = RATING if rated else "none"
-    return log_from_frame(joined, rating_column=rating, timestamp_unit="s")[0]
+    joined = pd.concat([events_frame(log) for log in (known, newer)], ignore_index=True)
+    return log_from_frame(joined, timestamp_unit="s")[0]
 
 
 def join_catalogues(known: Catalogue, newer: Catalogue) -> Catalogue:

@@ -31,7 +31,7 @@ class EventLog:
         user: int32 [E], rows of `user_ids`.
         item: int32 [E], rows of `item_ids`.
         timestamp_s: int64 [E], UTC epoch seconds, ascending.
-        rating: float32 [E], or None where the log has no ratings.
+        rating: float32 [E], NaN for an event without one, or None where no event has one.
         user_ids: object [U] of str.
         item_ids: object [I] of str.
 
@@ -79,6 +79,17 @@ class EventLog:
     def num_items(self) -> int:
         """The number of item ids, I, with or without an event."""
         return len(self.item_ids)
+
+    def rated(self, events: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Those of some events that have a rating, int64 [n], and their ratings, float32 [n].
+
+        Args:
+            events: int64 [k] positions.
+        """
+        if self.rating is None:
+            return events[:0], np.zeros(0, np.float32)
+        known = events[~np.isnan(self.rating[events])]
+        return known, self.rating[known]
 
     def summary(self) -> str:
         """One line: the counts, and the first and the last time."""
@@ -192,6 +203,8 @@ def _build(
     ids = {role: to_ids(series[role], problems) for role in (USER_ID, ITEM_ID) if role in series}
     times = read_times(series[TIMESTAMP], unit, problems) if TIMESTAMP in series else None
     rating = read_ratings(series[RATING], problems) if RATING in series else None
+    if rating is not None and np.isnan(rating).all():
+        rating = None
     problems.raise_if_any(DataError, f"{heading} ({ROWS_NOTE})")
     if times is None or len(ids) < 2:
         raise DataError(f"{heading}: user, item and timestamp are needed, but found are {columns}")
@@ -202,18 +215,26 @@ def _build(
 def _sorted_log(
     users: pa.Array, items: pa.Array, times: Times, rating: NDArray[np.float32] | None
 ) -> EventLog:
-    """Sorts by time, codes the ids in that order, and keeps the first of duplicate events."""
+    """Sorts by time, codes the ids in that order, and keeps the first of duplicate events.
+
+    Its rating is the first that one of them has.
+    """
     order = np.argsort(times.epoch_s, kind="stable")
     user, user_ids = _codes(users, order)
     item, item_ids = _codes(items, order)
     timestamp_s = times.epoch_s[order]
     events = pd.DataFrame({"user": user, "item": item, "timestamp_s": timestamp_s}, copy=False)
     kept = ~events.duplicated().to_numpy()
+    if rating is not None:
+        rating = rating[order]
+        if not kept.all() and np.isnan(rating).any():
+            same = [events[name] for name in events]
+            rating = pd.Series(rating).groupby(same).transform("first").to_numpy(np.float32)
     return EventLog(
         user=user[kept],
         item=item[kept],
         timestamp_s=timestamp_s[kept],
-        rating=None if rating is None else rating[order][kept],
+        rating=None if rating is None else rating[kept],
         user_ids=user_ids,
         item_ids=item_ids,
     )
@@ -238,6 +259,11 @@ def _report(
         f"columns: {', '.join(taken)}{'' if log.rating is not None else ', no rating'}; "
         f"times: {times.how}",
     ]
+    if log.rating is not None and (num_unrated := int(np.isnan(log.rating).sum())):
+        lines.append(
+            f"{num_unrated:,} of {count(log.num_events, 'event')} have no rating: the rating head"
+            " reads them as events, and learns from the others"
+        )
     if num_duplicates := num_rows - log.num_events:
         lines.append(
             f"{count(num_duplicates, 'duplicate row')} dropped: "

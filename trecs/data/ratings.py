@@ -1,4 +1,4 @@
-"""Ratings or weights: finite float32 numbers, one an event."""
+"""Ratings or weights: finite float32 numbers, at most one an event."""
 
 from __future__ import annotations
 
@@ -13,22 +13,20 @@ from trecs.data.ids import arrow_column, is_text, missing
 from trecs.data.rows import first_rows, share
 from trecs.errors import Problems
 
-_OF_A_LOG = "correct them, or take no rating with rating_column (--rating-column) none."
-_OF_A_HISTORY = "correct them, or leave the column out."
+OF_A_LOG = "correct them, or take no rating with rating_column (--rating-column) none."
+OF_A_HISTORY = "correct them, or leave the column out."
 
 
 def read_ratings(
-    values: pd.Series[Any], problems: Problems, *, required: bool = True
+    values: pd.Series[Any], problems: Problems, way_out: str = OF_A_LOG
 ) -> NDArray[np.float32]:
-    """The ratings, float32 [rows].
+    """The ratings, float32 [rows], NaN where one is missing.
 
     Args:
         values: numbers or their text.
-        problems: collects ratings that are missing, no numbers or infinite.
-        required: whether a missing one is a problem, as in a log; else, as in a user's history, it
-            is NaN.
+        problems: collects ratings that are no numbers or infinite.
+        way_out: what the user can do about a problem.
     """
-    way_out = _OF_A_LOG if required else _OF_A_HISTORY
     try:
         column = arrow_column(values)
         if is_text(column):
@@ -42,7 +40,6 @@ def read_ratings(
     with np.errstate(over="ignore"):
         rating: NDArray[np.float32] = numbers.astype(np.float32)
     faults = {
-        "are missing": absent & required,
         "are not numbers": ~absent & np.isnan(rating),
         "are infinite": np.isinf(rating),
     }

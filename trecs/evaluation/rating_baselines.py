@@ -17,7 +17,7 @@ def predict_global_mean(
     log: EventLog, train: NDArray[np.int64], targets: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """The mean of the training ratings, for every target; float64 [n]."""
-    return np.full(len(targets), _ratings(log)[train].mean())
+    return np.full(len(targets), _rated(log, train)[1].mean())
 
 
 def predict_biases(
@@ -29,15 +29,15 @@ def predict_biases(
     (Koren 2010, "Factor in the neighbors", section 2.1). Users and items without training ratings
     have none.
     """
-    rating = _ratings(log)
-    mean = rating[train].mean()
-    total, count = item_sums(log.item[train], rating[train] - mean, log.num_items)
+    events, rating = _rated(log, train)
+    mean = rating.mean()
+    total, count = item_sums(log.item[events], rating - mean, log.num_items)
     of_item = total / (count + _ITEM_PRIOR)
-    residual = rating[train] - mean - of_item[log.item[train]]
-    total, count = item_sums(log.user[train], residual, log.num_users)
+    residual = rating - mean - of_item[log.item[events]]
+    total, count = item_sums(log.user[events], residual, log.num_users)
     of_user = total / (count + _USER_PRIOR)
     predicted: NDArray[np.float64] = mean + of_item[log.item[targets]] + of_user[log.user[targets]]
-    return _inside(predicted, rating[train])
+    return _inside(predicted, rating)
 
 
 def predict_biases_as_of(
@@ -48,25 +48,31 @@ def predict_biases_as_of(
     The mean alone is the training ratings'. This baseline knows new users and items as soon as they
     have a rating, as the rating head does.
     """
-    rating, everything = _ratings(log), np.arange(log.num_events)
-    mean = rating[train].mean()
-    total, count = item_sums_before(log, rating - mean, everything, everything)
+    everything = np.arange(log.num_events)
+    training, (events, known) = _rated(log, train)[1], _rated(log, everything)
+    rating = np.full(log.num_events, np.nan)
+    rating[events] = known
+    mean = training.mean()
+    total, count = item_sums_before(log, rating - mean, events, everything)
     of_item = total / (count + _ITEM_PRIOR)
-    sequences = build_sequences(log)
+    sequences = build_sequences(log, events)
     residual = (rating - mean - of_item)[sequences.order]
     running = np.concatenate([[0.0], np.cumsum(residual)])
     lo, hi = history_bounds(log, sequences, targets, "strict")
     of_user = (running[hi] - running[lo]) / (hi - lo + _USER_PRIOR)
-    return _inside(mean + of_item[targets] + of_user, rating[train])
+    return _inside(mean + of_item[targets] + of_user, training)
 
 
-def _ratings(log: EventLog) -> NDArray[np.float64]:
-    if log.rating is None:
+def _rated(
+    log: EventLog, events: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    events, rating = log.rated(events)
+    if not rating.size:
         raise DataError(
-            "rating baselines need a log with ratings, but this one has none; name their column"
-            " with rating_column (--rating-column)"
+            "rating baselines need training events with ratings, but none has one; name their"
+            " column with rating_column (--rating-column)"
         )
-    return log.rating.astype(np.float64)
+    return events, rating.astype(np.float64)
 
 
 def _inside(predicted: NDArray[np.float64], training: NDArray[np.float64]) -> NDArray[np.float64]:

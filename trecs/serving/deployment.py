@@ -187,7 +187,7 @@ class Deployment:
     def _ranker(self) -> Ranker | None:
         if self.rating_head is None:
             return None
-        return make_ranker(self.rating_head, self.items, self.vocabulary, self.dataset.log)
+        return make_ranker(self.rating_head, self.items, self.dataset.log)
 
     def _category_names(self) -> list[list[str]]:
         catalogue = self.dataset.catalogue

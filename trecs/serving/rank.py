@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from trecs.data.log import EventLog
 from trecs.features.items import ItemTable
 from trecs.features.spec import FIRST_ITEM_ROW
-from trecs.features.vocabulary import Vocabulary
 from trecs.models.item_tensors import ItemTensors
 from trecs.models.ranking import RatingHead
 from trecs.models.ranking_data import MAX_HISTORY, count_feature, shrunk_mean
@@ -139,26 +138,17 @@ class Ranker(tf.Module):
         return self._predict(batch, of_history, of_candidate)
 
 
-def make_ranker(
-    head: RatingHead, items: ItemTable, vocabulary: Vocabulary, log: EventLog
-) -> Ranker:
+def make_ranker(head: RatingHead, items: ItemTable, log: EventLog) -> Ranker:
     """The ranker as of the end of a log.
 
     Args:
       head: trained.
       items: of the export.
-      vocabulary: fitted to the training events.
-      log: all events; without ratings, as after a refresh, the items keep the training ratings'
-        means and counts.
+      log: all events.
     """
-    num_rows = len(items.id_index)
-    if log.rating is None:
-        trained = np.zeros(num_rows, np.int64)
-        first = FIRST_ITEM_ROW
-        trained[first : first + items.num_trained] = vocabulary.item_counts
-        return Ranker(head, items, head.item_offset.numpy()[items.id_index], count_feature(trained))
-    residual = (log.rating - float(head.mean.numpy())) / float(head.scale.numpy())
-    total, count = item_sums(items.row_of_code[log.item], residual, num_rows)
+    events, rating = log.rated(np.arange(log.num_events))
+    residual = (rating - float(head.mean.numpy())) / float(head.scale.numpy())
+    total, count = item_sums(items.row_of_code[log.item[events]], residual, len(items.id_index))
     return Ranker(head, items, shrunk_mean(total, count), count_feature(count))
 
 

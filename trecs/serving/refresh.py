@@ -105,11 +105,6 @@ def _next_version(
         return newest
     for line in changes(before, after):
         say(line)
-    if before.dataset.log.rating is not None and after.dataset.log.rating is None:
-        say(
-            "warning: the newer events have no ratings, so the new version knows those of none:"
-            " it predicts by the means of the training, and later refreshes will too"
-        )
     return write_deployment(after, directory, None)
 
 
@@ -135,9 +130,11 @@ def _read_and_extend(
 
 
 def _is_same(before: Deployment, after: Deployment) -> bool:
-    """Whether no event is new, the items are as they were and the trend is as of the same day."""
+    """Whether no event or rating is new, and the items and the trend's day are as they were."""
     same_day = before.as_of_s // DAY_S == after.as_of_s // DAY_S
-    same_events = before.dataset.log.num_events == after.dataset.log.num_events
+    logs = before.dataset.log, after.dataset.log
+    ratings = [len(log.rated(np.arange(log.num_events))[0]) for log in logs]
+    same_events = logs[0].num_events == logs[1].num_events and ratings[0] == ratings[1]
     same_offer = np.array_equal(before.offered, after.offered)
     catalogues = before.dataset.catalogue, after.dataset.catalogue
     return same_day and same_events and same_offer and same_catalogues(*catalogues)

@@ -105,8 +105,9 @@ def load_state(version: Path) -> Deployment:
         deployment.model.load_weights(folder / _WEIGHTS)
     except ValueError as error:
         raise UsageError(
-            f"{version} was written by trecs {metadata['trecs']}, whose weights do not fit this"
-            " version of trecs; train and export again"
+            f"the weights in {version} do not fit the model that this version of trecs makes of"
+            f" its settings: another one wrote it, which called itself {metadata['trecs']}; train"
+            " and export again"
         ) from error
     if not (folder / _RATING).exists():
         return deployment

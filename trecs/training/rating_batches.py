@@ -67,7 +67,7 @@ def rating_rows(
       user_row: int32 [U], the model's row of each user code.
       scale: fitted to the training ratings.
       readable: int64 [n] ascending positions of the events that may be read.
-      targets: int64 [k] positions of the events to predict.
+      targets: int64 [k] positions of the events to predict, which have ratings.
       reads: see the module.
 
     Raises:
@@ -90,7 +90,7 @@ def rating_rows(
         lo, hi = np.maximum(lo, middle - MAX_HISTORY), np.minimum(end, middle + MAX_HISTORY)
     else:
         lo = np.maximum(lo, hi - MAX_HISTORY)
-    total, count = sums(log, scale.standardise(log.rating), readable, targets)
+    total, count = sums(log, scale.standardise(log.rating), log.rated(readable)[0], targets)
     order = np.lexsort((hi, log.user[targets]))
     columns: Arrays = {
         "event": targets,

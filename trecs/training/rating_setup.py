@@ -29,16 +29,16 @@ def rating_loss(settings: RatingConfig, log: EventLog, train: NDArray[np.int64])
       ConfigError: a loss is asked for and the log has no ratings, or too many distinct ones for a
         cross-entropy.
     """
-    rating = None if log.rating is None else log.rating[train]
-    num_levels = 0 if rating is None else len(np.unique(rating))
+    rating = log.rated(train)[1]
+    num_levels = len(np.unique(rating))
     if settings.loss == "auto":
         return "mse" if 2 <= num_levels <= _MAX_LEVELS else "none"
     if settings.loss == "none":
         return "none"
-    if rating is None:
+    if not num_levels:
         raise ConfigError(
-            f"rating.loss={settings.loss} needs ratings, but the log has no column of them; name it"
-            " with --rating-column, or leave rating.loss at 'auto'"
+            f"rating.loss={settings.loss} needs ratings, but no training event has one; name their"
+            " column with --rating-column, or leave rating.loss at 'auto'"
         )
     if settings.loss == "cross-entropy" and num_levels > _MAX_LEVELS:
         raise ConfigError(
@@ -67,7 +67,7 @@ def make_rating_head(
       loss: `mse` or `cross-entropy`.
       scale: of the training ratings.
       log: with ratings.
-      train: int64 [n] positions of the training events.
+      train: int64 [n] positions of the training events, with ratings or without.
       vocabulary, items: fitted to the training events.
     """
     head = build_rating_head(
@@ -79,11 +79,9 @@ def make_rating_head(
         ),
         items,
     )
-    if log.rating is None:
-        raise ConfigError("a rating head needs a log with ratings, but this one has none")
-    id_index = items.id_index[items.row_of_code[log.item[train]]]
-    residual = scale.standardise(log.rating[train])
-    sums = item_sums(id_index, residual, head.sizes.num_ids)
+    events, rating = log.rated(train)
+    id_index = items.id_index[items.row_of_code[log.item[events]]]
+    sums = item_sums(id_index, scale.standardise(rating), head.sizes.num_ids)
     head.set_ratings(scale, shrunk_mean(*sums))
     return head
 

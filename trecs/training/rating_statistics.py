@@ -26,7 +26,7 @@ def item_sums_before(
 
     Args:
       log: sorted by time.
-      residual: float [E], of every event of the log.
+      residual: float [E], of every event of the log; NaN for one without a rating.
       readable: int64 [n] ascending positions of the events whose ratings may be read.
       targets: int64 [k] positions.
 
