@@ -9,10 +9,23 @@ from serving_shop import Shop, request
 from shop_world import NUM_ITEMS, NUM_USERS
 
 from trecs.api import deploy
+from trecs.features.spec import FIRST_ITEM_ROW
 from trecs.models.neighbours import NUM_RECENT
+from trecs.serving.request import own_items
 
 YEAR_S = 365 * 86_400
 ALL_ITEMS = [*(f"i{n}" for n in range(NUM_ITEMS)), "new"]
+
+
+def test_own_items_of_many_users_and_millions_of_items_are_told_apart():
+    users, num_items = 1024, 5_000_000
+    candidate = num_items - 1 - tf.range(users)[:, None] * tf.constant([[1, 1]])
+    times = tf.broadcast_to(tf.constant([[10, 20]], tf.int64), [users, 2])
+    count, at_s = tf.fill([users], 2), tf.fill([users], tf.constant(30, tf.int64))
+    own = own_items(candidate, times, count, at_s, num_items)
+    np.testing.assert_array_equal(own.query, np.arange(users))
+    np.testing.assert_array_equal(own.row, candidate[:, 0] + FIRST_ITEM_ROW)
+    assert set(own.count.numpy()) == {2}
 
 
 def test_request_time_alone_changes_the_ranked_lists(shop: Shop):

@@ -111,8 +111,10 @@ def own_items(
     place = tf.range(tf.shape(candidate)[1])[None]
     known = (place < count[:, None]) & (candidate >= 0)
     batch = tf.broadcast_to(tf.range(tf.shape(candidate)[0])[:, None], tf.shape(candidate))
-    where = tf.boolean_mask(batch, known) * num_candidates + tf.boolean_mask(candidate, known)
-    pair, of_event = tf.unique(where)
+    # int64: 1,024 rows of 2.1 million items are beyond an int32.
+    width = tf.cast(num_candidates, tf.int64)
+    row, item = (tf.cast(tf.boolean_mask(x, known), tf.int64) for x in (batch, candidate))
+    pair, of_event = tf.unique(row * width + item)
     num_pairs = tf.size(pair)
     event_place = tf.boolean_mask(tf.broadcast_to(place, tf.shape(candidate)), known)
     event_time = tf.boolean_mask(times, known)
@@ -123,10 +125,10 @@ def own_items(
     intervals = tf.cast(tf.maximum(occurrences - 1, 1), tf.float32)
     gap_s = tf.gather(last_time, of_event) - event_time
     terms = fading_terms(gap_s, tf.gather(last_place, of_event) - event_place)
-    query = pair // num_candidates
+    query = tf.cast(pair // width, tf.int32)
     return OwnItems(
         query=query,
-        row=pair % num_candidates + FIRST_ITEM_ROW,
+        row=tf.cast(pair % width, tf.int32) + FIRST_ITEM_ROW,
         count=occurrences,
         since_s=tf.gather(request_time, query) - last_time,
         interval_s=tf.cast(last_time - first_time, tf.float32) / intervals,
