@@ -260,6 +260,11 @@ EVENT_CASES = [
         events=parquet(user_id=["u", "v"], item_id=["i", "j"], timestamp=[True, False]),
         file="events.parquet",
     ),
+    Case(
+        "ids of blanks",
+        (r"1 of 2 ids in 'item_id' are missing \(row 2: '  '\)",),
+        events=rows("u1,i1,893286600,1", "u1,  ,893286601,2"),
+    ),
     # Ratings
     Case(
         "infinite ratings",

@@ -179,7 +179,7 @@ def test_ratings_may_be_missing(tmp_path: Path) -> None:
     )
     log, lines = log_from_frame(events, timestamp_unit="s")
     np.testing.assert_array_equal(log.rating, np.array([np.nan, 4, np.nan], np.float32))
-    assert any("2 of 3 events have no rating" in line for line in lines)
+    assert any("2 of 3 events without a rating" in line for line in lines)
     known, rating = log.rated(np.array([0, 1]))
     assert (known.tolist(), rating.tolist()) == ([1], [4.0])
     write_log(log, tmp_path / "log.parquet")

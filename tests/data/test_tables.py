@@ -71,6 +71,16 @@ def test_byte_order_mark_carriage_returns_and_quotes_are_understood(tmp_path: Pa
     assert read_table(path).to_dict("list") == {"id": ["1"], "the name": ['a, "b"\nc']}
 
 
+def test_blanks_after_each_delimiter_are_no_part_of_the_cells(tmp_path: Path) -> None:
+    path = tmp_path / "events.csv"
+    path.write_text("user_id, item_id, timestamp, rating\nu 1, i1 , 10, 3\nu2, i2, 20, \n")
+    frame = read_table(path, ["user_id", "item_id", "rating"])
+    assert frame.to_numpy().tolist() == [["u 1", "i1", "3"], ["u2", "i2", ""]]
+    # Where the header has none, they may be meant.
+    path.write_text("user_id,item_id\nu1, i1\n")
+    assert read_table(path, ["item_id"])["item_id"].tolist() == [" i1"]
+
+
 def test_an_index_column_without_a_name_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text(",id\n0,007\n")

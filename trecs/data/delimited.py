@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 
 from trecs.data.files import open_bytes
@@ -27,16 +28,19 @@ def delimited_names(path: Path) -> list[str]:
     Raises:
         DataError: if the header is absent, not UTF-8, without a known delimiter or names twice.
     """
-    return _header(path)[1]
+    return [name.strip() for name in _header(path)[1]]
 
 
 def read_delimited(path: Path, columns: Sequence[str]) -> pa.Table:
     """The named columns as strings, an empty cell as "".
 
+    In a file with a blank after each delimiter, as its header shows, no cell begins or ends with one.
+
     Raises:
         DataError: if rows have another number of cells than the header, or text is not UTF-8.
     """
-    delimiter, names = _header(path)
+    delimiter, written = _header(path)
+    names = [name.strip() for name in written]
     with open_bytes(path) as file:
         file.readline()
         if not file.read(1):
@@ -62,20 +66,25 @@ def read_delimited(path: Path, columns: Sequence[str]) -> pa.Table:
         ) from error
     if _has_more_lines(path, table.num_rows) and (fault := _quote_fault(path, delimiter, names)):
         raise DataError(fault)
+    if len(written) > 1 and all(name.startswith(" ") for name in written[1:]):
+        trimmed = {name: pc.utf8_trim_whitespace(table[name]) for name in table.column_names}
+        return pa.table(trimmed)
     return table
 
 
 def _header(path: Path) -> tuple[str, list[str]]:
+    """The delimiter, and the names as they are written, with blanks around them."""
     with open_bytes(path) as file:
         line = _first_line(path, file)
     delimiter = _delimiter(path, line)
-    names = [name.strip() for name in next(csv.reader([line], delimiter=delimiter))]
+    written = next(csv.reader([line], delimiter=delimiter))
+    names = [name.strip() for name in written]
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
         raise DataError(
             f"the header of {path} names {first_of(twice)} more than once; rename the others"
         )
-    return delimiter, names
+    return delimiter, written
 
 
 def _first_line(path: Path, file: IO[bytes]) -> str:

@@ -261,7 +261,7 @@ def _report(
     ]
     if log.rating is not None and (num_unrated := int(np.isnan(log.rating).sum())):
         lines.append(
-            f"{num_unrated:,} of {count(log.num_events, 'event')} have no rating: the rating head"
+            f"{num_unrated:,} of {count(log.num_events, 'event')} without a rating: the rating head"
             " reads them as events, and learns from the others"
         )
     if num_duplicates := num_rows - log.num_events:
