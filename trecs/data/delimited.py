@@ -34,7 +34,7 @@ def delimited_names(path: Path) -> list[str]:
 def read_delimited(path: Path, columns: Sequence[str]) -> pa.Table:
     """The named columns as strings, an empty cell as "".
 
-    In a file with a blank after each delimiter, as its header shows, no cell begins or ends with one.
+    Where the header has a blank after each delimiter, those around the cells are left out.
 
     Raises:
         DataError: if rows have another number of cells than the header, or text is not UTF-8.

@@ -48,7 +48,7 @@ def is_text(column: pa.ChunkedArray) -> bool:
 
 
 def missing(column: pa.ChunkedArray) -> NDArray[np.bool_]:
-    """The rows, bool [rows], with a null, a NaN, blanks or a word that stands for a missing value."""
+    """The rows, bool [rows], with a null, a NaN, blanks or a word for a missing value."""
     absent = pc.is_null(column, nan_is_null=True)
     if is_text(column):
         words = pa.array(MISSING_WORDS, type=column.type)
