@@ -90,6 +90,25 @@ def test_events_of_another_form_are_an_error(users: Any, histories: Any, message
         query_inputs(users, histories, [1] * len(users))
 
 
+@pytest.mark.parametrize("at", [1_700_000_000_000, "noon", pd.Timestamp("2024-05-01"), np.nan])
+def test_a_request_time_that_is_no_epoch_second_is_an_error(at: Any):
+    if isinstance(at, pd.Timestamp):
+        at = at.to_pydatetime()
+    with pytest.raises(UsageError, match="times of requests are UTC epoch seconds"):
+        query_inputs(["a"], [[]], [at])
+
+
+def test_what_is_no_answer_of_the_api_is_a_serving_error(script: Any, monkeypatch: Any):
+    monkeypatch.setitem(globals(), "ANSWER", {"hello": 1})
+    with pytest.raises(ServingError, match="INTERNAL: expected TensorFlow Serving's JSON"):
+        Client(script(200).address, "shop").recommend("u", [], at=9)
+
+
+def test_a_port_that_cannot_be_is_an_error():
+    with pytest.raises(UsageError, match="expected http://host:port"):
+        Client("http://127.0.0.1:99999", "shop")
+
+
 def test_items_come_with_titles_and_empty_places_are_left_out(script: Any, tmp_path: Path):
     titles = tmp_path / "items.parquet"
     pd.DataFrame({"item_id": ["a"], "title": ["An A"]}).to_parquet(titles)
@@ -128,6 +147,7 @@ def test_a_busy_server_is_asked_again(script: Any):
         (404, "NOT_FOUND", 1),
         (500, "INTERNAL", 1),
         (504, "DEADLINE_EXCEEDED", 1),
+        (502, "UNAVAILABLE", 3),
         (503, "UNAVAILABLE", 3),
     ],
 )

@@ -85,6 +85,13 @@ def test_seen_items_can_be_explained_too(shop: Shop):
     assert np.isfinite(one.score)
 
 
+def test_pairs_explain_as_a_frame_does(shop: Shop):
+    history, at = shop.recommender.history("u3"), shop.as_of_s
+    pairs = list(zip(history["item_id"], history["timestamp"].tolist(), strict=True))
+    explain = shop.recommender.explain
+    assert explain("u3", ["i1"], pairs[::-1], at) == explain("u3", ["i1"], history, at)
+
+
 def test_an_unknown_item_is_refused(shop: Shop):
     with pytest.raises(UsageError, match=r"expected items of the catalogue, got \['nothing'\]"):
         shop.recommender.explain("u3", ["i1", "nothing"])
@@ -93,7 +100,8 @@ def test_an_unknown_item_is_refused(shop: Shop):
 def test_the_signature_answers_several_users_at_once(shop: Shop):
     inputs = request(["u1", "u2"], [shop.history("u1"), []], [shop.as_of_s] * 2)
     answer = shop.loaded.signatures["explain"](**inputs, item_ids=[["i1", "i2"], ["i2", "no"]])
-    assert [name.decode() for name in answer["names"].numpy()] == list(PARTS)
+    for row in answer["names"].numpy():
+        assert [name.decode() for name in row] == list(PARTS)
     parts = answer["parts"].numpy()
     assert parts.shape == (2, 2, len(PARTS))
     one = shop.recommender.explain("u1", ["i2"], at=shop.as_of_s)[0]

@@ -41,7 +41,7 @@ def test_the_warm_up_file_is_prediction_logs_in_tfrecords(shop: Shop):
 
 
 def test_example_histories_lie_before_their_request():
-    requests = example_requests(["u"], ["a", "b"], 10_000_000, [3], rank=False)
+    requests = example_requests(["a", "b"], 10_000_000, [3], rank=False)
     (_, inputs), *_ = requests
 
     assert inputs["history_item_ids"].tolist() == [["a", "b", "a"]]

@@ -172,3 +172,15 @@ def test_items_and_categories_lie_beside_the_graph(shop: Shop):
     by_id = items.set_index("item_id")["categories"]
     assert by_id["i7"].tolist() == ["genres=kind1", "genres=shape3"]
     assert len(items) == NUM_ITEMS + 1
+
+
+def test_a_category_named_many_times_is_read_once():
+    categories = ItemCategories([["g=a"], ["g=b"], ["g=a", "g=b"], []])
+    plain = categories.allowed(tf.constant([["g=a", ""], ["g=b", "g=a"], ["", ""]]))
+    often = categories.allowed(
+        tf.constant([["g=a"] * 2000, ["g=b", "g=a"] * 1000, ["", ""] * 1000])
+    )
+    np.testing.assert_array_equal(often, plain)
+    assert plain.numpy().tolist() == [
+        [True, False, True, False], [True, True, True, False], [True] * 4,
+    ]  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -28,6 +29,7 @@ from tensorflow_serving.apis import (
 
 from trecs.errors import UsageError
 from trecs.serving import Client
+from trecs.serving.score_parts import PARTS
 from trecs.serving.server import Server
 from trecs.serving.server_settings import ServerSettings
 
@@ -99,6 +101,18 @@ def test_rows_and_columns_are_answered_in_their_own_format(shop: Shop, server: S
     assert list(by_column) == ["outputs"]
     assert by_row["predictions"][0]["item_ids"] == by_column["outputs"]["item_ids"][0]
     assert len(by_row["predictions"][0]["item_ids"]) == 20
+
+
+@pytest.mark.parametrize("num_rows", [1, 12])
+def test_explanations_keep_all_their_names_in_every_row(shop: Shop, server: Server, num_rows: int):
+    rows = [_row(shop, "u2") | {"item_ids": ["i1", "i2"]} for _ in range(num_rows)]
+    body = {"signature_name": "explain", "instances": rows}
+    status, answer = http(server, "/v1/models/shop:predict", body)
+    assert status == 200
+    assert len(answer["predictions"]) == num_rows
+    for row in answer["predictions"]:
+        assert row["names"] == list(PARTS)
+        assert np.shape(row["parts"]) == (2, len(PARTS))
 
 
 def test_one_input_and_one_output_need_no_names(shop: Shop, server: Server):
@@ -261,3 +275,27 @@ def test_a_server_starts_where_an_event_loop_runs_already(shop: Shop, tmp_path: 
             return found[0].item_id
 
     assert asyncio.run(notebook())
+
+
+def test_ports_beyond_65535_are_refused(shop: Shop):
+    with pytest.raises(UsageError, match=r"cannot listen at 127\.0\.0\.1:99999"):
+        Server(shop.version.parent, settings=ServerSettings(rest_port=99_999, grpc_port=0))
+
+
+def test_an_ipv6_address_is_served_by_both(shop: Shop):
+    if not socket.has_ipv6:
+        pytest.skip("this machine has no IPv6")
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6 loopback")
+    settings = ServerSettings(host="::1", rest_port=0, grpc_port=0)
+    server = Server(shop.version.parent, settings=settings)
+    server.start()
+    try:
+        for scheme, port in (("http", server.rest_port), ("grpc", server.grpc_port)):
+            client = Client(f"{scheme}://[::1]:{port}", server.versions.name)
+            assert len(client.recommend("u2", [], shop.as_of_s)) == 10
+            client.close()
+    finally:
+        server.stop()

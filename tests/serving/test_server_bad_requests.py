@@ -197,6 +197,21 @@ def test_the_message_names_the_input_and_what_came(
         raise ValueError(answer.json()["error"])
 
 
+def test_items_to_rank_are_limited_by_row_and_in_all(web: TestClient):
+    for rows, items, most in ((1, 1001, 1000), (100, 164, 163)):
+        inputs = {
+            "user_id": ["u"] * rows,
+            "request_time": [1_700_000_000] * rows,
+            "history_item_ids": [[]] * rows,
+            "history_timestamps": [[]] * rows,
+        }
+        for name, signature in (("candidate_item_ids", "rank"), ("item_ids", "explain")):
+            body = {"signature_name": signature, "inputs": inputs | {name: [["i1"] * items] * rows}}
+            answer = web.post(PREDICT, content=json.dumps(body))
+            assert answer.status_code == 400
+            assert f"{name} may have {most} items a row" in answer.json()["error"]
+
+
 def test_nan_is_a_rating_that_is_not_known_and_infinity_is_none(web: TestClient, shop: Shop):
     inputs = _good(web)["inputs"] | {"candidate_item_ids": [["i1", "i2"]] * 2}
     plain = shop.loaded.signatures["rank"](

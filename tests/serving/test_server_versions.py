@@ -105,6 +105,42 @@ def test_removing_the_newest_version_goes_back_to_the_one_before(shop: Shop, tmp
         assert len(Client(address, "shop").recommend("u2", [], shop.as_of_s)) == 10
 
 
+def test_a_version_that_is_copied_in_file_by_file_is_served_once_it_is_whole(
+    shop: Shop, tmp_path: Path
+):
+    copy_version(shop, tmp_path / "shop", 1)
+    versions = ModelVersions(tmp_path / "shop", "shop", poll_s=3600)
+    slow = tmp_path / "shop" / "2"
+    slow.mkdir()
+    shutil.copy2(shop.version / "saved_model.pb", slow)
+    versions.look()
+    assert versions.get("shop").number == 1
+    assert versions.status("shop", 2)[2].state == "END"
+    # As rsync does, with the files' own times.
+    for name in ("variables", "assets", "assets.extra"):
+        if (shop.version / name).exists():
+            shutil.copytree(shop.version / name, slow / name)
+    versions.look()
+    assert versions.get("shop").number == 2
+    versions.close()
+
+
+def test_a_version_exported_again_under_its_number_takes_over(shop: Shop, tmp_path: Path):
+    copy_version(shop, tmp_path / "shop", 1)
+    versions = ModelVersions(tmp_path / "shop", "shop", poll_s=3600)
+    first = versions.get("shop")
+    versions.look()
+    assert versions.get("shop") is first
+    shutil.rmtree(tmp_path / "shop" / "1")
+    versions.look()
+    assert versions.get("shop") is first
+    copy_version(shop, tmp_path / "shop", 1)
+    versions.look()
+    assert versions.get("shop") is not first
+    assert versions.status("shop")[1].state == "AVAILABLE"
+    versions.close()
+
+
 def test_requests_under_way_are_answered_when_the_server_stops(
     shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -41,6 +41,7 @@ class ItemCategories(tf.Module):
         self._num_candidates = len(names)
         # "" pads requests: a category that no candidate has, and so is one that nobody knows.
         known = ["", *sorted({name for own in names for name in own})]
+        self._num_categories = len(known)
         self._lookup = tf.lookup.StaticHashTable(
             tf.lookup.KeyValueTensorInitializer(
                 tf.constant(known), tf.range(len(known), dtype=tf.int32)
@@ -58,13 +59,16 @@ class ItemCategories(tf.Module):
           names: string [B, C], "" is padding. A row without names allows every candidate; names
             that no candidate has allow none.
         """
-        number = self._lookup.lookup(names)
+        row = tf.range(tf.shape(names)[0], dtype=tf.int64)[:, None]
+        named = row * self._num_categories + tf.cast(self._lookup.lookup(names), tf.int64)
+        # Each of a row once: repeated, a large category would take memory each time.
+        named = tf.unique(tf.reshape(named, [-1])).y
+        number = named % self._num_categories
         begin, end = tf.gather(self._begin, number), tf.gather(self._begin, number + 1)
-        length = tf.reshape(end - begin, [-1])
-        shift = tf.reshape(begin, [-1]) - tf.cumsum(length, exclusive=True)
+        length = end - begin
+        shift = begin - tf.cumsum(length, exclusive=True)
         place = tf.range(tf.reduce_sum(length)) + tf.repeat(shift, length)
-        row = tf.broadcast_to(tf.range(tf.shape(names)[0])[:, None], tf.shape(names))
-        row = tf.repeat(tf.reshape(row, [-1]), length)
+        row = tf.repeat(tf.cast(named // self._num_categories, tf.int32), length)
         every = tf.reduce_all(names == "", axis=1)
         allowed = tf.broadcast_to(every[:, None], [tf.shape(names)[0], self._num_candidates])
         has = tf.stack([row, tf.gather(self._member, place)], axis=1)

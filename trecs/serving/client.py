@@ -143,7 +143,7 @@ class Recommender:
         self,
         user_id: str,
         item_ids: Sequence[str],
-        history: pd.DataFrame | None = None,
+        history: Events | None = None,
         at: int | None = None,
     ) -> list[Explanation]:
         """Why items have the scores that they have for a user at a time.

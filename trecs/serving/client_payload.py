@@ -33,7 +33,8 @@ def query_inputs(
       `request_time` int64 [B].
 
     Raises:
-      UsageError: not as many histories or times as users; events that are no pairs.
+      UsageError: not as many histories or times as users; events that are no pairs; times that are
+        no epoch seconds.
 
     Example:
       >>> query_inputs(["a", "b"], [[("x", 5)], []], [9, 9])["history_item_ids"].tolist()
@@ -44,7 +45,7 @@ def query_inputs(
         raise UsageError(
             f"expected one or more users, with a history and a time each, got {counts}"
         )
-    pairs = [_pairs(events) for events in histories]
+    pairs = [event_pairs(events) for events in histories]
     longest = max(len(ids) for ids, _ in pairs)
     item_ids = np.full((len(pairs), longest), "", object)
     stamps = np.zeros((len(pairs), longest), np.int64)
@@ -54,7 +55,7 @@ def query_inputs(
         "user_id": np.array([str(user) for user in user_ids], object),
         "history_item_ids": item_ids,
         "history_timestamps": stamps,
-        "request_time": np.array(request_times_s, np.int64),
+        "request_time": np.array(_seconds(request_times_s, "requests"), np.int64),
     }
 
 
@@ -87,7 +88,12 @@ def filter_inputs(
     }
 
 
-def _pairs(events: Events) -> tuple[list[str], list[int]]:
+def event_pairs(events: Events) -> tuple[list[str], list[int]]:
+    """Item ids and UTC epoch seconds of a user's events.
+
+    Raises:
+      UsageError: they have another form.
+    """
     if isinstance(events, pd.DataFrame):
         missing = {ITEM_ID, TIMESTAMP} - set(events.columns)
         if missing:
@@ -98,10 +104,10 @@ def _pairs(events: Events) -> tuple[list[str], list[int]]:
         problems = Problems()
         ids = to_ids(events[ITEM_ID], problems).to_pylist() if len(events) else []
         problems.raise_if_any(UsageError, "the history cannot be used")
-        return ids, _seconds(events[TIMESTAMP])
+        return ids, _seconds(events[TIMESTAMP], "a history")
     try:
         pairs = [(str(item), time_s) for item, time_s in events]
-        times_s = _seconds([time_s for _, time_s in pairs])
+        times_s = _seconds([time_s for _, time_s in pairs], "a history")
     except (TypeError, ValueError) as error:
         raise UsageError(
             f"a history is pairs of item id and UTC epoch seconds, or a DataFrame; got {error}"
@@ -109,7 +115,7 @@ def _pairs(events: Events) -> tuple[list[str], list[int]]:
     return [item for item, _ in pairs], times_s
 
 
-def _seconds(times: Iterable[Any]) -> list[int]:
+def _seconds(times: Iterable[Any], what: str) -> list[int]:
     """UTC epoch seconds as int.
 
     Raises:
@@ -123,7 +129,7 @@ def _seconds(times: Iterable[Any]) -> list[int]:
             time_s = LAST_S
         if not FIRST_S <= time_s < LAST_S:
             raise UsageError(
-                f"times of a history are UTC epoch seconds of 1900 to 2999, got {value!r};"
+                f"times of {what} are UTC epoch seconds of 1900 to 2999, got {value!r};"
                 " `trecs.data.timestamps.to_epoch_s` makes them of datetimes and other units"
             )
         seconds.append(time_s)

@@ -163,7 +163,13 @@ class Client:
 
 def _transport(address: str, name: str, version: int | None) -> _Transport:
     parts = urlsplit(address)
-    if not parts.hostname or parts.scheme not in ("http", "https", "grpc"):
+    try:
+        known = bool(parts.hostname) and parts.scheme in ("http", "https", "grpc")
+        # A port beyond 65,535 raises here.
+        known = known and parts.port != 0
+    except ValueError:
+        known = False
+    if not known:
         raise UsageError(
             f"expected http://host:port, https://host:port or grpc://host:port, got {address!r}"
         )

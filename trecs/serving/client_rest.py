@@ -18,6 +18,7 @@ _CODES = {
     404: "NOT_FOUND",
     413: "RESOURCE_EXHAUSTED",
     429: "UNAVAILABLE",
+    502: "UNAVAILABLE",
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
@@ -60,7 +61,11 @@ class RestTransport:
             raise ServingError("UNAVAILABLE", text) from error
         if status != 200:
             raise ServingError(_CODES.get(status, "INTERNAL"), _message(answer, status))
-        outputs = json.loads(answer)["outputs"]
+        try:
+            outputs = json.loads(answer)["outputs"]
+        except (ValueError, KeyError, TypeError) as error:
+            text = f"expected TensorFlow Serving's JSON with outputs, got {answer[:200]!r}"
+            raise ServingError("INTERNAL", text) from error
         named = outputs if isinstance(outputs, dict) else {"": outputs}
         return {name: _array(values) for name, values in named.items()}
 

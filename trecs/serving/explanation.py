@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from trecs.serving.client_payload import query_inputs
+from trecs.serving.client_payload import Events, event_pairs, query_inputs
 
 MOST_EVENTS = 100
 """Newest events that are left out one by one; the neighbour terms read as many."""
@@ -57,7 +57,7 @@ def explain_items(
     ask: Explain,
     names: Sequence[str],
     user_id: str,
-    events: pd.DataFrame,
+    events: Events,
     at: int,
     item_ids: Sequence[str],
     titles: Mapping[str, str],
@@ -68,15 +68,17 @@ def explain_items(
       ask: the exported model.
       names: of the parts, P.
       user_id: known or not.
-      events: columns `item_id`, `timestamp` (UTC epoch seconds), in any order.
+      events: columns `item_id`, `timestamp` (UTC epoch seconds), or pairs of these, in any order.
       at: request time, UTC epoch seconds.
       item_ids: C items.
       titles: by item id.
     """
-    events = events[events["timestamp"] <= at].sort_values("timestamp", kind="stable")
-    events = events.reset_index(drop=True)
-    left_out = range(max(0, len(events) - MOST_EVENTS), len(events))
-    histories = [events, *(events.drop(index=number) for number in left_out)]
+    ids, times_s = event_pairs(events)
+    frame = pd.DataFrame({"item_id": ids, "timestamp": np.array(times_s, np.int64)})
+    frame = frame[frame["timestamp"] <= at].sort_values("timestamp", kind="stable")
+    frame = frame.reset_index(drop=True)
+    left_out = range(max(0, len(frame) - MOST_EVENTS), len(frame))
+    histories = [frame, *(frame.drop(index=number) for number in left_out)]
     parts = np.concatenate(
         [
             _ask(ask, user_id, histories[start : start + _ROWS], at, item_ids)
@@ -90,8 +92,8 @@ def explain_items(
         of_events = [
             EventEffect(id_, int(time_s), titles.get(id_, ""), float(effect))
             for id_, time_s, effect in zip(
-                events["item_id"].astype(str)[left_out.start :],
-                events["timestamp"][left_out.start :],
+                frame["item_id"][left_out.start :],
+                frame["timestamp"][left_out.start :],
                 effects[:, column],
                 strict=True,
             )

@@ -14,7 +14,6 @@ from trecs.serving.warmup import FILE, example_requests, write_warmup
 
 CARD = "model_card.md"
 _LENGTHS = (0, 1, 10, 50)
-_USERS = 4
 
 
 def write_service_extras(
@@ -34,10 +33,9 @@ def write_service_extras(
     (folder / CARD).write_text(model_card(metadata, titles, histories), encoding="utf-8")
     if importlib.util.find_spec("tensorflow_serving") is None:
         return
-    users = [str(user) for user in histories["user_id"].unique()[:_USERS]]
     items = [str(item) for item in titles["item_id"].iloc[: max(_LENGTHS)]]
     at_s, rank = int(metadata["trend_as_of_s"]), bool(metadata["rank"])
-    requests = example_requests(users, items, at_s, _LENGTHS, rank=rank)
+    requests = example_requests(items, at_s, _LENGTHS, rank=rank)
     write_warmup(folder / FILE, "model", requests)
 
 
@@ -72,7 +70,8 @@ Ranks items for a user at a time, from the user's events before that time.
 It learned what users did, which is not all of what they wanted: items shown more were had more, and
 the model repeats that. Quality falls with the time since the last training event. How well it does
 on held-out events is in the run's own report (`trecs evaluate`), and holds for that log.
-`histories.parquet` beside this card is personal data.
+`histories.parquet` beside this card is personal data; the ids of known users stand in the graph
+and in the folder `refresh` too.
 
 ## Settings
 

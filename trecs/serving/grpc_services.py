@@ -27,7 +27,7 @@ from trecs.serving.server_answers import SMALL_ANSWER, SMALL_BODY, Answers, here
 from trecs.serving.server_inputs import Arrays, check_arrays, check_names, check_shape
 from trecs.serving.server_metadata import metadata_response, status_response
 from trecs.serving.server_metrics import ServerMetrics
-from trecs.serving.server_settings import RequestError, ServerSettings
+from trecs.serving.server_settings import RequestError, ServerSettings, url_host
 from trecs.serving.server_versions import LoadedVersion, ModelVersions
 
 
@@ -110,7 +110,8 @@ def grpc_server(
     service = _PredictionService(versions, answers, metrics, settings)
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(service, server)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(_ModelService(versions), server)
-    return server, server.add_insecure_port(f"{settings.host}:{settings.grpc_port}")
+    host = url_host(settings.host)
+    return server, server.add_insecure_port(f"{host}:{settings.grpc_port}")
 
 
 @asynccontextmanager

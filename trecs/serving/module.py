@@ -197,7 +197,8 @@ class RecommenderModule(tf.Module):
         """What adds up to the scores of items (string [B, C]), whether seen or not.
 
         Returns:
-          `parts` float32 [B, C, P], and `names` string [P].
+          `parts` float32 [B, C, P], and `names` string [B, P], the same in each row, since servers
+          take every output apart by rows.
         """
         history = self._history(history_item_ids, history_timestamps, request_time)
         query, repeat_weight = self._query(user_id, history, request_time)
@@ -211,7 +212,8 @@ class RecommenderModule(tf.Module):
         )
         own = self._own_pairs(history, request_time, repeat_weight)
         parts = score_parts(query, items, asked, *counts, own)
-        return {"parts": parts, "names": tf.constant(PARTS)}
+        names = tf.tile(tf.constant(PARTS)[None], [tf.shape(asked)[0], 1])
+        return {"parts": parts, "names": names}
 
     def encode_query(
         self,

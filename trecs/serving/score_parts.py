@@ -48,7 +48,7 @@ def score_parts(
     ]
     repeats = tf.zeros_like(counts[0])
     if own is not None:
-        row = tf.range(tf.shape(candidate)[0])[:, None, None]
-        same = (own.query == row) & (own.candidate == candidate[..., None])
-        repeats = tf.reduce_sum(tf.where(same, own.value, 0), axis=2)
+        where = tf.stack([own.query, own.candidate], axis=1)
+        had = tf.scatter_nd(where, own.value, tf.shape(transitions))
+        repeats = tf.where(known, tf.gather(had, place, batch_dims=1), 0)
     return tf.concat([match, product[..., width:], tf.stack([*counts, repeats], axis=2)], axis=2)

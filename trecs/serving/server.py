@@ -21,7 +21,7 @@ from trecs.serving.rest_app import rest_app
 from trecs.serving.server_answers import Answers
 from trecs.serving.server_batching import Batcher
 from trecs.serving.server_metrics import ServerMetrics
-from trecs.serving.server_settings import ServerSettings
+from trecs.serving.server_settings import ServerSettings, url_host
 from trecs.serving.server_versions import ModelVersions
 
 _T = TypeVar("_T")
@@ -81,6 +81,11 @@ class Server:
                 timeout_keep_alive=60,
             )
         )
+        try:
+            # Two that start at once have both bound; only one can listen.
+            self._sockets[0].listen()
+        except OSError as error:
+            raise _taken(host, self.rest_port) from error
         # One loop for both: they take turns instead of taking the interpreter from each other.
         self._runner = asyncio.Runner(loop_factory=self._rest.config.get_loop_factory())
         undo.callback(self._runner.close)
@@ -98,7 +103,9 @@ class Server:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: asked_to_stop.set())
         self.start()
-        asked_to_stop.wait()
+        while not asked_to_stop.wait(1.0):
+            if not self._thread.is_alive():
+                raise RuntimeError("the server's thread has ended; what it raised stands above")
         self.stop()
 
     def start(self) -> None:
@@ -138,11 +145,13 @@ def _listening(settings: ServerSettings) -> list[socket.socket]:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.rest_port))
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         listener.close()
         raise _taken(settings.host, settings.rest_port) from error
     return [listener]
 
 
 def _taken(host: str, port: int) -> UsageError:
-    return UsageError(f"cannot listen at {host}:{port}, it may be taken; give another port")
+    return UsageError(
+        f"cannot listen at {url_host(host)}:{port}, it may be taken; give another port"
+    )

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from trecs.errors import UsageError
-from trecs.serving.server_settings import ServerSettings
+from trecs.serving.server_settings import ServerSettings, url_host
 
 _THREADS = 1
 """A small request takes half the time, and half the processor time, that it takes with two."""
@@ -56,10 +56,10 @@ def run(options: argparse.Namespace) -> None:
         host=options.host, rest_port=options.rest_port, grpc_port=options.grpc_port
     )
     server = Server(options.model, options.name, settings)
-    name = server.versions.name
+    name, host = server.versions.name, url_host(settings.host)
     sys.stderr.write(
         f"serving {name}, version {server.versions.get(name).number}:"
-        f" http://{settings.host}:{server.rest_port}/v1/models/{name},"
-        f" gRPC {settings.host}:{server.grpc_port}\n"
+        f" http://{host}:{server.rest_port}/v1/models/{name},"
+        f" gRPC {host}:{server.grpc_port}\n"
     )
     server.run()

@@ -14,6 +14,8 @@ from trecs.serving.server_settings import RequestError, ServerSettings
 
 TIMES = ("request_time", "history_timestamps")
 """Inputs that hold UTC epoch seconds."""
+CANDIDATES = ("candidate_item_ids", "item_ids")
+"""Inputs that hold the items which a row asks about."""
 RATINGS = "history_ratings"
 """The input in which NaN stands for what is not known."""
 
@@ -95,6 +97,14 @@ def check_shape(
             "INVALID_ARGUMENT",
             f"{name} may have {settings.max_rows} rows, got {shape[0]}; ask in several requests",
         )
+    if name in CANDIDATES:
+        most = min(settings.max_candidates, settings.max_pairs // shape[0])
+        if shape[1] > most:
+            raise RequestError(
+                "INVALID_ARGUMENT",
+                f"{name} may have {most} items a row where there are {shape[0]} rows, got"
+                f" {shape[1]}; ask in several requests",
+            )
     if any(size > settings.max_events for size in shape[1:]):
         raise RequestError(
             "INVALID_ARGUMENT",

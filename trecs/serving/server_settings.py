@@ -41,6 +41,8 @@ class ServerSettings:
       max_body_bytes: of one request.
       max_rows: users (or items) in one request.
       max_events: length of any list within a row, such as a history.
+      max_candidates: items that a row may ask `rank`, `rank_rated` and `explain` about.
+      max_pairs: likewise of all rows of a request; memory grows with them times the history.
       max_queued: requests waiting; more are answered with UNAVAILABLE.
       batch_rows: rows that requests wait for each other to make up; one request of more is computed
         at once. A row costs no less in larger batches, and while one batch is computed the next is
@@ -57,9 +59,16 @@ class ServerSettings:
     max_body_bytes: int = 8 << 20
     max_rows: int = 1024
     max_events: int = 10_000
+    max_candidates: int = 1000
+    max_pairs: int = 16_384
     max_queued: int = 1024
     batch_rows: int = 24
     batch_window_s: float = 0.001
     timeout_s: float = 10.0
     stop_s: float = 15.0
     poll_s: float = 1.0
+
+
+def url_host(host: str) -> str:
+    """A host as it stands before a port: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host

@@ -30,6 +30,7 @@ class LoadedVersion:
 
     def __init__(self, folder: Path) -> None:
         self.number = int(folder.name)
+        self.graph = _graph(folder)
         self._model = tf.saved_model.load(str(folder))
         self.signatures: dict[str, Any] = dict(self._model.signatures)
         warmup = folder / EXTRA / FILE
@@ -94,7 +95,7 @@ class ModelVersions:
         self.directory, self.name = directory, name
         self._poll_s = poll_s
         self._served = _Served()
-        self._failed: dict[int, int] = {}
+        self._failed: dict[int, tuple[int, int]] = {}
         self._stop = threading.Event()
         if not directory.is_dir():
             raise UsageError(f"expected a folder of numbered versions, got {directory}")
@@ -150,10 +151,17 @@ class ModelVersions:
         current = self._served.newest
         for number in reversed(present):
             if current is not None and number == current.number:
+                again = _graph(self.directory / str(number)) not in (None, current.graph)
+                # Removed and exported once more. While it does not load, what is in memory serves.
+                if again and self._is_new(number):
+                    self._load(number)
                 return
-            seen = self._failed.get(number) == _stamp(self.directory / str(number))
-            if not seen and self._load(number):
+            if self._is_new(number) and self._load(number):
                 return
+
+    def _is_new(self, number: int) -> bool:
+        """Whether a version was not tried in vain as it now is."""
+        return self._failed.get(number) != _stamp(self.directory / str(number))
 
     def close(self) -> None:
         """Stop looking."""
@@ -177,7 +185,7 @@ class ModelVersions:
         before = self._served.newest
         status[number] = VersionStatus("AVAILABLE")
         self._served.newest = loaded
-        if before is not None:
+        if before is not None and before.number != number:
             status[before.number] = VersionStatus("END")
         _LOG.info("version %d is served", number)
         return True
@@ -214,9 +222,25 @@ def _settle() -> None:
     gc.freeze()
 
 
-def _stamp(folder: Path) -> int:
-    """When a version's graph was written, so that one that failed is tried again once mended."""
+def _stamp(folder: Path) -> tuple[int, int]:
+    """How many files a version has, and when the newest was written.
+
+    One that failed is tried again once this changes: it was mended, or is copied in file by file.
+    """
+    times = []
+    for path in folder.rglob("*"):
+        try:
+            times.append(path.stat().st_mtime_ns)
+        except OSError:
+            continue
+    return len(times), max(times, default=0)
+
+
+def _graph(folder: Path) -> tuple[int, int] | None:
+    """Which file holds a version's graph, and when it was written; None where there is none."""
     try:
-        return (folder / "saved_model.pb").stat().st_mtime_ns
+        found = (folder / "saved_model.pb").stat()
     except OSError:
-        return 0
+        return None
+    # A copy may have the time of what it was copied from, but not that of its own making.
+    return found.st_ino, found.st_ctime_ns

@@ -55,7 +55,6 @@ def read_warmup(path: Path) -> Iterator[tuple[str, dict[str, NDArray[Any]]]]:
 
 
 def example_requests(
-    user_ids: Sequence[str],
     item_ids: Sequence[str],
     request_time_s: int,
     lengths: Sequence[int],
@@ -64,19 +63,20 @@ def example_requests(
 ) -> list[tuple[str, dict[str, NDArray[Any]]]]:
     """Requests to the query signatures with histories of several lengths, one row each.
 
+    The user is made up, so that no one's id stands in the file.
+
     Args:
-      user_ids: known users, one or more.
       item_ids: known items, one or more; repeated where a history is longer.
       request_time_s: UTC epoch seconds; the events lie an hour apart before it.
       lengths: of the histories.
       rank: whether there are the signatures `rank` and `rank_rated`, which then are asked too.
     """
     requests = []
-    for place, length in enumerate(lengths):
+    for length in lengths:
         history = [item_ids[n % len(item_ids)] for n in range(length)]
         stamps = request_time_s - 3600 * np.arange(length, 0, -1, dtype=np.int64)
         inputs: dict[str, NDArray[Any]] = {
-            "user_id": np.array([user_ids[place % len(user_ids)]], object),
+            "user_id": np.array(["warm-up"], object),
             "history_item_ids": np.array([history], object).reshape(1, length),
             "history_timestamps": stamps.reshape(1, length),
             "request_time": np.array([request_time_s], np.int64),
