@@ -14,6 +14,10 @@ class DataError(TrecsError, ValueError):
     """A file or frame that cannot be used as it is."""
 
 
+class NoEventsError(DataError):
+    """An event log whose columns are there and which has no row."""
+
+
 class ConfigError(TrecsError, ValueError):
     """A setting that is unknown, of the wrong type or out of its range."""
 

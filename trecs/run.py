@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 from numpy.typing import NDArray
 
@@ -31,7 +32,7 @@ from trecs.features.batches import EventRows, event_rows
 from trecs.features.items import ItemTable, build_item_table, text_scale
 from trecs.features.neighbours import NeighbourTable, ease_table, transition_table
 from trecs.features.spec import FIRST_ITEM_ROW, QUERY_FEATURES
-from trecs.features.trend import Trend, build_trend_table
+from trecs.features.trend import Trend, build_trend_table, trend_step_days
 from trecs.features.users import UserTable, build_user_table
 from trecs.features.vocabulary import Vocabulary, fit_vocabulary
 from trecs.models.build import build_model, build_text_encoder
@@ -98,7 +99,7 @@ class Run:
     @cached_property
     def text_scale(self) -> tuple[NDArray[np.float32], float]:
         """The centre and scale of text vectors: of the trained items, before training."""
-        trained = np.isin(self.dataset.catalogue.item_ids, self.vocabulary.item_ids)
+        trained = pd.Index(self.dataset.catalogue.item_ids).isin(self.vocabulary.item_ids)
         return text_scale(self.text_vectors[trained])
 
     @property
@@ -144,7 +145,10 @@ class Run:
         """As-of counts over the events at the positions in the log, or over all."""
         log = self.dataset.log if positions is None else self.dataset.log.select(positions)
         candidate = self.items.row_of_code[log.item].astype(np.int64) - FIRST_ITEM_ROW
-        return Trend(build_trend_table(candidate, log.timestamp_s, self.items.num_candidates))
+        trained = self.dataset.log.timestamp_s[self.split.train]
+        step_days = trend_step_days(trained, self.items.num_candidates)
+        table = (candidate, log.timestamp_s, self.items.num_candidates, step_days)
+        return Trend(build_trend_table(*table))
 
     @cached_property
     def neighbour_tables(self) -> tuple[NeighbourTable, NeighbourTable]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -156,3 +157,31 @@ def test_a_directory_with_other_files_is_not_overwritten(dataset: Dataset, tmp_p
 def test_opening_what_is_not_there_says_so(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"there is no file .*nowhere"):
         open_dataset(tmp_path / "nowhere")
+
+
+def test_a_cut_log_is_read_back_with_its_own_items(dataset: Dataset, tmp_path: Path) -> None:
+    cut = Dataset(dataset.log.select(slice(1, None)), dataset.catalogue, dataset.listed)
+    save_dataset(cut, tmp_path / "cut")
+    back = open_dataset(tmp_path / "cut")
+    assert [back.log.item_ids[i] for i in back.log.item] == ["c", "x", "a"]
+    # Users without an event are not kept.
+    log = replace(cut.log, user=back.log.user, user_ids=back.log.user_ids)
+    assert_same(replace(cut, log=log), back)
+
+
+def test_of_its_own_form_ratings_can_be_left_out_and_other_columns_stay(tmp_path: Path) -> None:
+    EVENTS.assign(rating=3.0).to_csv(tmp_path / "events.csv", index=False)
+    ITEMS.to_csv(tmp_path / "items.csv", index=False)
+    save_dataset(load_dataset(tmp_path / "events.csv", tmp_path / "items.csv")[0], tmp_path / "d")
+    assert load_dataset(tmp_path / "d")[0].log.rating is not None
+    found, lines = load_dataset(tmp_path / "d", rating_column="none", user_column="who")
+    assert found.log.rating is None
+    assert lines[-1] == "of no effect on trecs' own form of data: user_column"
+
+
+def test_how_the_items_file_was_read_is_kept(dataset: Dataset, tmp_path: Path) -> None:
+    columns = dataset.catalogue.columns
+    assert columns is not None
+    assert (columns.texts, columns.separators) == (("title",), {"genres": "|"})
+    save_dataset(dataset, tmp_path / "saved")
+    assert open_dataset(tmp_path / "saved").catalogue.columns == columns

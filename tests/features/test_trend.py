@@ -10,7 +10,13 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from trecs.features import trend as trend_module
-from trecs.features.trend import NUM_TREND_FEATURES, Trend, build_trend_table
+from trecs.features.trend import (
+    NUM_TREND_FEATURES,
+    WINDOWS_DAYS,
+    Trend,
+    build_trend_table,
+    trend_step_days,
+)
 
 DAY_S = 86_400
 FIRST_DAY = 10_000
@@ -23,7 +29,8 @@ def build(events: list[tuple[int, int]], num_candidates: int = 3) -> Trend:
     days, candidates = np.array(events).T
     # Noon, so that nothing hangs on the second of the day.
     time_s = (FIRST_DAY + days) * DAY_S + DAY_S // 2
-    return Trend(build_trend_table(candidates, time_s, num_candidates))
+    step_days = trend_step_days(time_s, num_candidates)
+    return Trend(build_trend_table(candidates, time_s, num_candidates, step_days))
 
 
 def as_of(trend: Trend, day: float, candidates: list[int] | None = None) -> NDArray[np.float32]:
@@ -100,14 +107,30 @@ def test_a_table_that_would_be_too_large_is_kept_by_several_days(
     # 41 days of 3 items are 492 bytes: steps of 5 days make 9 of them.
     monkeypatch.setattr(trend_module, "_MAX_TABLE_BYTES", 100)
     days, candidates = np.array(EVENTS).T
-    table = build_trend_table(candidates, (FIRST_DAY + days) * DAY_S, 3)
-    assert table.step_days == 5
+    time_s = (FIRST_DAY + days) * DAY_S
+    assert trend_step_days(time_s, 3) == 5
+    table = build_trend_table(candidates, time_s, 3, 5)
     np.testing.assert_array_equal(table.counts[:, 0], [0, 3, 3, 3, 3, 3, 3, 3, 3, 4])
     trend = build(EVENTS)
     # On day 4 the step is not over, so nothing of it is seen; on day 5 all of it.
     np.testing.assert_array_equal(as_of(trend, 4.9)[5], 1)
     np.testing.assert_allclose(as_of(trend, 5)[:, 0], expected(3, 3, 3, 3, 0, 0), atol=1e-6)
     np.testing.assert_allclose(as_of(trend, 10)[:, 0], expected(0, 0, 3, 3, 5, 0), atol=1e-6)
+
+
+@pytest.mark.parametrize("step_days", [1, 5])
+def test_steps_may_end_at_a_moment_of_the_day(step_days: int) -> None:
+    days, candidates = np.array(EVENTS).T
+    end = 41.3
+    time_s = ((FIRST_DAY + days) * DAY_S).astype(np.int64)
+    end_s = int((FIRST_DAY + end) * DAY_S)
+    trend = Trend(build_trend_table(candidates, time_s, 3, step_days, end_s))
+    found = trend.features(trend.row(tf.constant([end_s], tf.int64)))[0].numpy()
+    for column, window in enumerate(WINDOWS_DAYS):
+        window = max(1, round(window / step_days)) * step_days
+        for item in range(3):
+            count = sum(c == item and end - window <= d < end for d, c in EVENTS)
+            assert found[column, item] == pytest.approx(np.log1p(count), rel=1e-6)
 
 
 def test_no_events_make_no_table() -> None:

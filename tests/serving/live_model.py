@@ -61,7 +61,8 @@ def ask_live(run: trecs.Run, dataset: Dataset, vectors: np.ndarray, as_of_s: int
     log, vocabulary = dataset.log, run.vocabulary
     items = build_item_table(dataset, vocabulary, vectors, run.text_scale)
     candidate = items.row_of_code.astype(np.int64) - 2
-    trend = Trend(build_trend_table(candidate[log.item], log.timestamp_s, dataset.num_items))
+    table = (candidate[log.item], log.timestamp_s, dataset.num_items)
+    trend = Trend(build_trend_table(*table, end_s=as_of_s))
     sequences = build_sequences(log)
     lo, end = sequences.start[:-1], sequences.start[1:]
     before = log.timestamp_s[sequences.order] < at_s

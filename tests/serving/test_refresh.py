@@ -12,7 +12,7 @@ import tensorflow as tf
 from live_model import ask_live
 from serving_process import copy_version
 from serving_shop import Shop
-from shop_world import shop_items
+from shop_world import NUM_ITEMS, shop_items
 
 import trecs
 from trecs.api import deploy
@@ -25,6 +25,7 @@ from trecs.serving.deployment import Deployment
 from trecs.serving.export import versions
 from trecs.serving.index import NO_SCORE
 from trecs.serving.refresh_data import extend, read_newer_events, read_newer_items
+from trecs.serving.refresh_state import load_state
 
 DAY_S = 86_400
 GONE, NEW = "i3", "brand"
@@ -73,7 +74,7 @@ def test_it_answers_as_the_live_model_with_the_new_state(shop: Shop, refreshed: 
     frame = pd.concat([old, newer_events(shop.run)])
     items = pd.concat([newer_items(), shop_items().query("item_id == @GONE")])
     dataset = align(log_from_frame(frame)[0], catalogue_from_frame(items)[0])
-    as_of_s = int(frame["timestamp"].max()) + DAY_S
+    as_of_s = int(frame["timestamp"].max()) + 1
     no_text = np.zeros((dataset.num_items, 0), np.float32)
     live = ask_live(shop.run, dataset, no_text, as_of_s, as_of_s)
     live.scores[:, live.item_ids == GONE] = -np.inf
@@ -230,7 +231,7 @@ def test_newer_files_may_lack_the_columns_that_the_first_were_named_by(shop: Sho
     log.to_parquet(tmp_path / "log.parquet")
     config = load_config(overrides=["data.item_column=page", "data.rating_column=stars2"])
 
-    catalogue, _ = read_newer_items(files[1], config, shop.run.vocabulary, with_text=False)
+    catalogue, _ = read_newer_items(files[1], config, shop.run.vocabulary, None, with_text=False)
     newer, _ = read_newer_events(tmp_path / "log.parquet", config, with_rating=True)
 
     assert catalogue.num_items == len(newer_items())
@@ -296,3 +297,63 @@ def test_a_folder_that_cannot_be_refreshed_says_why(shop: Shop, files, tmp_path:
     _refused(model, UsageError, "should have the 480 events .* got 0", files[0])
     (model / "1" / "assets.extra" / "refresh" / "model.weights.h5").unlink()
     _refused(model, UsageError, "a refresh needs what `trecs export` keeps", files[0])
+
+
+def test_a_newer_items_file_is_read_as_the_first_was(shop: Shop, tmp_path: Path):
+    columns = shop.run.dataset.catalogue.columns
+    assert columns is not None
+    assert columns.texts == ("title",)
+    assert columns.separators == {"genres": "|"}
+    items = newer_items()
+    # Another separator would be found, and another text.
+    items.loc[3, "genres"] = "kind0;shape1"
+    items["note"] = [f"please order {n} of these soon" for n in range(len(items))]
+    items.to_csv(tmp_path / "items.csv", index=False)
+    found, _ = read_newer_items(
+        tmp_path / "items.csv", shop.run.config, shop.run.vocabulary, columns, with_text=False
+    )
+    assert found.texts.tolist() == items["title"].tolist()
+    first = map(tuple, items["genres"][:3].str.split("|"))
+    assert found.categories["genres"][:4] == (*first, ("kind0;shape1",))
+    items.drop(columns="title").to_csv(tmp_path / "items.csv", index=False)
+    with pytest.raises(DataError, match="no column is the text 'title'"):
+        read_newer_items(
+            tmp_path / "items.csv", shop.run.config, shop.run.vocabulary, columns, with_text=False
+        )
+
+
+def test_the_trend_of_a_refresh_after_midnight_is_of_whole_days(shop: Shop):
+    deployment = deploy(shop.run, 5)
+    log = deployment.dataset.log
+    midnight = (int(log.timestamp_s[-1]) // DAY_S + 1) * DAY_S
+    yesterday = [("visitor", "i3", midnight - 3600 - n) for n in range(9)]
+    rows = [*yesterday, ("visitor", "i5", midnight + 300)]
+    newer = _log(pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp"]))
+    after = extend(deployment, newer, None, midnight + 600)
+    trend = after.trend()
+    features = trend.features(trend.row(tf.constant([after.as_of_s], tf.int64)))[0].numpy()
+    places = {name: n for n, name in enumerate(after.items.item_ids)}
+    assert after.as_of_s == midnight + 600
+    # log(1 + count) of the last day: yesterday's evening is in it.
+    in_a_day = log.timestamp_s >= midnight + 600 - DAY_S
+    known = sum(log.item_ids[log.item[in_a_day]] == "i3")
+    np.testing.assert_allclose(features[0, places["i3"]], np.log1p(9 + known), rtol=1e-6)
+
+
+def test_an_hour_without_events_still_renews_the_items(shop: Shop, files, tmp_path: Path):
+    model = copy_version(shop, tmp_path / "shop", 1).parent
+    (tmp_path / "quiet.csv").write_text("user_id,product\n")
+    _refused(model, DataError, "no column looks like", tmp_path / "quiet.csv")
+    (tmp_path / "quiet.csv").write_text("user_id,item_id,timestamp\n")
+    said: list[str] = []
+    assert trecs.refresh(model, tmp_path / "quiet.csv", say=said.append) == model / "1"
+    assert "quiet.csv has no events" in said[0]
+    assert trecs.refresh(model, tmp_path / "quiet.csv", files[1]) == model / "2"
+
+
+def test_the_lists_grow_to_what_was_asked_for_when_there_are_more_items(shop: Shop, tmp_path):
+    version = trecs.export(shop.run, tmp_path / "m", k=100)
+    assert trecs.Recommender(version).metadata["k"] == NUM_ITEMS + 1
+    assert load_state(version).k == 100
+    with pytest.raises(UsageError, match="a version is a number from 0, got -1"):
+        trecs.export(shop.run, tmp_path / "m", version=-1)

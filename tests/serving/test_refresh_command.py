@@ -23,7 +23,7 @@ def test_refresh_prints_the_version_and_says_what_is_new(shop: Shop, tmp_path: P
     said = capsys.readouterr()
     assert said.out == f"{model / '2'}\n"
     assert "1 new event, 0 new items, 0 items no longer offered" in said.err
-    assert "trend as of 2021-03-02T23:59:59Z" in said.err
+    assert "trend as of 2021-03-02T00:00:00Z" in said.err
     assert main([*command, "--at", "2021-03-02T00:00:00Z", "--keep", "1"]) == 0
     said = capsys.readouterr()
     assert said.out == f"{model / '2'}\n"

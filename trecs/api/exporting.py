@@ -15,7 +15,7 @@ from trecs.models.retrieval import RetrievalModel
 from trecs.run import Run
 from trecs.serving.deployment import Deployment
 from trecs.serving.refresh import write_deployment
-from trecs.serving.refresh_data import DAY_S, Say, changes, extend, read_newer_items
+from trecs.serving.refresh_data import Say, changes, extend, read_newer_items
 from trecs.serving.text_export import checked_bert, write_text_version
 from trecs.serving.text_module import ProfileEncoder
 from trecs.serving.writing import only_writer
@@ -56,12 +56,17 @@ def export(
     """
     if k < 1:
         raise UsageError(f"-k must be at least 1, got {k}")
+    if version is not None and version < 0:
+        raise UsageError(f"a version is a number from 0, got {version}")
     deployment = deploy(run, k)
     if serving is not None:
         deployment = replace(deployment, config=replace(run.config, serving=serving))
     if items is not None:
         with_text = run.text_vectors.shape[1] > 0
-        catalogue, lines = read_newer_items(Path(items), run.config, run.vocabulary, with_text)
+        columns = run.dataset.catalogue.columns
+        catalogue, lines = read_newer_items(
+            Path(items), run.config, run.vocabulary, columns, with_text
+        )
         before, deployment = deployment, extend(deployment, None, catalogue)
         for line in [*lines, *changes(before, deployment)]:
             if say is not None:
@@ -90,7 +95,7 @@ def deploy(run: Run, k: int) -> Deployment:
         strict=run.strict,
         exclude_seen=run.exclude_seen,
         k=k,
-        as_of_s=int(run.dataset.log.timestamp_s[-1]) + DAY_S,
+        as_of_s=int(run.dataset.log.timestamp_s[-1]) + 1,
         rating_head=rating_head(run),
         trained_until_s=int(run.dataset.log.timestamp_s[run.split.train].max()),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,6 +25,19 @@ from trecs.data.tables import named_columns, read_table
 from trecs.errors import DataError, Problems
 
 
+@dataclass(frozen=True)
+class CatalogueColumns:
+    """How an items file was read, so that the next one is read alike.
+
+    Attributes:
+        texts: names of the text columns.
+        separators: by the name of a category column, what its cells were split on; "" for nothing.
+    """
+
+    texts: tuple[str, ...]
+    separators: dict[str, str]
+
+
 @dataclass(frozen=True, eq=False)
 class Catalogue:
     """C items with their texts, categories and release times.
@@ -35,6 +48,7 @@ class Catalogue:
         texts: object [C] of str, all text columns joined by ". "; "" where there is none.
         categories: by column name, C tuples of values; () where unknown.
         release_time_s: float64 [C], UTC epoch seconds, NaN where unknown; None without the column.
+        columns: of the items file; None where there was none.
     """
 
     item_ids: NDArray[np.object_]
@@ -42,6 +56,7 @@ class Catalogue:
     texts: NDArray[np.object_]
     categories: dict[str, tuple[tuple[str, ...], ...]]
     release_time_s: NDArray[np.float64] | None
+    columns: CatalogueColumns | None = None
 
     @property
     def num_items(self) -> int:
@@ -55,6 +70,7 @@ def read_catalogue(
     item_column: str | None = None,
     text_columns: Sequence[str] | None = None,
     category_columns: Sequence[str] | None = None,
+    separators: Mapping[str, str] | None = None,
 ) -> tuple[Catalogue, list[str]]:
     """Reads and validates an items file of any format that `read_table` knows.
 
@@ -64,6 +80,7 @@ def read_catalogue(
         text_columns: None or () takes the columns with usual names for texts, and those of other
             names whose content is text; ("none",) takes none.
         category_columns: likewise for categories.
+        separators: by category column, what its cells are split on; found where it is not there.
 
     Returns:
         The catalogue, and lines for the user: what was taken as what.
@@ -77,6 +94,7 @@ def read_catalogue(
         item_column=item_column,
         text_columns=text_columns,
         category_columns=category_columns,
+        separators=separators or {},
     )
 
 
@@ -94,6 +112,7 @@ def catalogue_from_frame(
         item_column=item_column,
         text_columns=text_columns,
         category_columns=category_columns,
+        separators={},
     )
 
 
@@ -104,6 +123,7 @@ def _build(
     item_column: str | None,
     text_columns: Sequence[str] | None,
     category_columns: Sequence[str] | None,
+    separators: Mapping[str, str],
 ) -> tuple[Catalogue, list[str]]:
     problems = Problems()
     columns = match_item_columns(
@@ -122,17 +142,23 @@ def _build(
     strings = {
         name: to_texts(frame[name], problems) for name in dict.fromkeys([*columns.texts, *titles])
     }
-    categories = {name: to_categories(frame[name], problems) for name in columns.categories}
+    categories = {
+        name: to_categories(frame[name], problems, separators.get(base_name(name)))
+        for name in columns.categories
+    }
     problems.raise_if_any(DataError, f"{heading} ({ROWS_NOTE})")
+    found = {name: separator for name, (_, separator) in categories.items()}
     catalogue = Catalogue(
         item_ids=to_objects(ids),
         titles=join_texts([strings[name] for name in titles], len(frame)),
         texts=join_texts([strings[name] for name in columns.texts], len(frame)),
         categories={base_name(name): values for name, (values, _) in categories.items()},
         release_time_s=to_release_s(frame[columns.release]) if columns.release else None,
+        columns=CatalogueColumns(
+            columns.texts, {base_name(name): separator for name, separator in found.items()}
+        ),
     )
-    separators = {name: separator for name, (_, separator) in categories.items()}
-    return catalogue, _report(catalogue, columns, separators)
+    return catalogue, _report(catalogue, columns, found)
 
 
 def _with_guesses(

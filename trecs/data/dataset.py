@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from trecs.columns import NO_COLUMN
 from trecs.data.catalogue import Catalogue, read_catalogue
 from trecs.data.log import EventLog, read_log
 from trecs.data.rows import count, first_of
@@ -99,6 +100,13 @@ def load_dataset(
     if items is not None and _is_saved(path, items) and not errors:
         dataset = open_dataset(path.parent)
         lines = [dataset.log.summary()]
+        if log_columns.get("rating_column") == NO_COLUMN:
+            dataset = replace(dataset, log=replace(dataset.log, rating=None))
+        ignored = [name for name, column in log_columns.items() if column and column != NO_COLUMN]
+        ignored += ["text_columns"] * bool(text_columns)
+        ignored += ["category_columns"] * bool(category_columns)
+        if ignored:
+            lines.append(f"of no effect on trecs' own form of data: {', '.join(ignored)}")
     else:
         item_settings = {"text_columns": text_columns, "category_columns": category_columns}
         log, catalogue, lines = _read_both(path, items, log_columns, item_settings, errors)
@@ -138,6 +146,7 @@ def align(log: EventLog, catalogue: Catalogue | None) -> Dataset:
             for name, values in catalogue.categories.items()
         },
         release_time_s=None if release_s is None else _rows(release_s, row, np.nan),
+        columns=catalogue.columns,
     )
     return Dataset(log=replace(log, item_ids=item_ids), catalogue=aligned, listed=listed)
 
@@ -185,11 +194,18 @@ def open_dataset(directory: str | Path) -> Dataset:
     events, items = _paths(directory, None)
     if items is None or not is_items_form(items):
         return load_dataset(events, items)[0]
-    log = open_log(events)
     catalogue, listed = open_items(items)
+    log = open_log(events)
+    # The codes of a log that was cut are not in order of first events, in which they are read.
+    code = pd.Index(catalogue.item_ids).get_indexer(pd.Index(log.item_ids))
+    if (code < 0).any():
+        strange = first_of(list(log.item_ids[code < 0]))
+        raise DataError(
+            f"{events} has items that {items} lacks, such as {strange}; fetch both anew"
+        )
     users = directory / USERS_FILE
     return Dataset(
-        log=replace(log, item_ids=catalogue.item_ids),
+        log=replace(log, item=code[log.item].astype(np.int32), item_ids=catalogue.item_ids),
         catalogue=catalogue,
         listed=listed,
         users=open_users(users) if users.is_file() else None,
@@ -244,7 +260,12 @@ def _read_both(
     try:
         if items is not None:
             item_column = shared_column(items, log_columns.get("item_column"))
-            catalogue, more = read_catalogue(items, item_column=item_column, **item_settings)
+            catalogue, more = read_catalogue(
+                items,
+                item_column=item_column,
+                text_columns=item_settings["text_columns"],
+                category_columns=item_settings["category_columns"],
+            )
             lines += more
     except DataError as error:
         errors.append(str(error))

@@ -64,13 +64,13 @@ def to_objects(strings: pa.Array) -> NDArray[np.object_]:
 
 
 def to_categories(
-    values: pd.Series[Any], problems: Problems
+    values: pd.Series[Any], problems: Problems, separator: str | None = None
 ) -> tuple[tuple[tuple[str, ...], ...], str]:
     """The values of each item, a tuple of strings an item, and the separator, "" if there is none.
 
     Lists are taken as they are. Strings are split on | where the column holds one, else on ;, else,
     in columns such as "genres" and "tags", on commas. There, | or ; in a few cells only, a tenth of
-    those with commas, is part of a value.
+    those with commas, is part of a value. A separator that is given is taken as it is.
     """
     column = _column(values)
     if _is_list(column):
@@ -81,7 +81,8 @@ def to_categories(
     strings = pc.replace_substring_regex(strings, r"^\[(.*)\]$", r"\1")
     # "R&amp;B" holds no separator.
     strings = pa.array([html.unescape(s) for s in strings.to_pylist()], pa.large_string())
-    separator = _separator(strings, str(values.name))
+    if separator is None:
+        separator = _separator(strings, str(values.name))
     return tuple(_split(text, separator) for text in strings.to_pylist()), separator
 
 

@@ -49,6 +49,7 @@ def join_catalogues(known: Catalogue, newer: Catalogue) -> Catalogue:
             for name in columns
         },
         release_time_s=_join_release(known, newer, others),
+        columns=newer.columns or known.columns,
     )
 
 

@@ -17,7 +17,7 @@ from trecs.data.ratings import read_ratings
 from trecs.data.rows import ROWS_NOTE, count
 from trecs.data.tables import column_names, named_columns, read_table
 from trecs.data.timestamps import Times, iso, read_times
-from trecs.errors import DataError, Problems
+from trecs.errors import DataError, NoEventsError, Problems
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -137,7 +137,7 @@ def read_log(
         The log, and lines for the user: what was taken, what was dropped and why.
 
     Raises:
-        DataError: with all problems of the file.
+        DataError: with all problems of the file; NoEventsError if it has no rows, and no other.
     """
     overrides = _by_role(user_column, item_column, timestamp_column, rating_column)
     problems = Problems()
@@ -197,8 +197,9 @@ def _build(
 ) -> tuple[EventLog, list[str]]:
     """Converts and checks the columns found, so that all their problems are reported together."""
     if len(frame) == 0:
+        kind = DataError if len(problems) else NoEventsError
         problems.add("it has a header but no rows; one row an event is needed.")
-        problems.raise_if_any(DataError, heading)
+        problems.raise_if_any(kind, heading)
     series = {role: frame[name] for role, name in columns.items() if name}
     ids = {role: to_ids(series[role], problems) for role in (USER_ID, ITEM_ID) if role in series}
     times = read_times(series[TIMESTAMP], unit, problems) if TIMESTAMP in series else None

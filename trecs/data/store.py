@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +12,13 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from trecs.columns import ITEM_ID, TIMESTAMP, USER_ID
-from trecs.data.catalogue import Catalogue
+from trecs.data.catalogue import Catalogue, CatalogueColumns
 from trecs.data.log import EventLog, events_frame, read_log
 from trecs.data.users import UserTexts
 from trecs.errors import DataError
 
 _FORM = {b"trecs": b"items 1"}
+_COLUMNS = b"columns"
 _CATEGORY = "category:"
 
 
@@ -61,7 +64,8 @@ def write_items(catalogue: Catalogue, listed: NDArray[np.bool_], path: str | Pat
         columns["release_time_s"] = pa.array(catalogue.release_time_s)
     for name, values in catalogue.categories.items():
         columns[_CATEGORY + name] = pa.array(values, pa.list_(pa.string()))
-    pa.parquet.write_table(pa.table(columns).replace_schema_metadata(_FORM), path)
+    read = {} if catalogue.columns is None else {_COLUMNS: json.dumps(asdict(catalogue.columns))}
+    pa.parquet.write_table(pa.table(columns).replace_schema_metadata(_FORM | read), path)
 
 
 def is_items_form(path: str | Path) -> bool:
@@ -89,12 +93,16 @@ def open_items(path: str | Path) -> tuple[Catalogue, NDArray[np.bool_]]:
         if name.startswith(_CATEGORY)
     }
     has_release = "release_time_s" in table.column_names
+    read = json.loads((table.schema.metadata or {}).get(_COLUMNS, b"null"))
     catalogue = Catalogue(
         item_ids=objects[ITEM_ID],
         titles=objects["title"],
         texts=objects["text"],
         categories=categories,
         release_time_s=table["release_time_s"].to_numpy() if has_release else None,
+        columns=None
+        if read is None
+        else CatalogueColumns(tuple(read["texts"]), read["separators"]),
     )
     return catalogue, table["listed"].to_numpy()
 

@@ -29,18 +29,31 @@ class TrendTable:
       counts: int32 [num_steps + 1, N]; row `d` counts events before day `first_day + d *
         step_days`.
       first_row: int32 [N], first row in which the candidate has a count; num_steps + 1 if none.
-      first_day: day (UTC epoch seconds // 86400) of row 0.
+      first_day: of row 0, in days from `origin_s`.
       step_days: days from a row to the next; 1 unless the table would be too large.
+      origin_s: UTC epoch seconds at which a day begins; 0 for the days of the calendar.
     """
 
     counts: NDArray[np.int32]
     first_row: NDArray[np.int32]
     first_day: int
     step_days: int
+    origin_s: int = 0
+
+
+def trend_step_days(timestamp_s: NDArray[np.int64], num_candidates: int) -> int:
+    """Days from a row of a table to the next, so that it is no larger than half a GiB."""
+    first, last = timestamp_s.min() // SECONDS_PER_DAY, timestamp_s.max() // SECONDS_PER_DAY
+    num_days = int(last - first) + 1
+    return max(1, -(-num_days * num_candidates * 4 // _MAX_TABLE_BYTES))
 
 
 def build_trend_table(
-    candidate: NDArray[np.int64], timestamp_s: NDArray[np.int64], num_candidates: int
+    candidate: NDArray[np.int64],
+    timestamp_s: NDArray[np.int64],
+    num_candidates: int,
+    step_days: int = 1,
+    end_s: int | None = None,
 ) -> TrendTable:
     """Count events by candidate and day.
 
@@ -48,23 +61,28 @@ def build_trend_table(
       candidate: int64 [E], candidate of each event, 0 to num_candidates - 1.
       timestamp_s: int64 [E], UTC epoch seconds.
       num_candidates: N.
+      step_days: as of `trend_step_days`, of the training events: the model learned with it.
+      end_s: UTC epoch seconds, after all events, at which a step ends: what is asked as of then
+        sees whole windows up to then. None: steps end at midnight, UTC.
 
     Raises:
       ValueError: no events.
     """
     if not len(timestamp_s):
         raise ValueError(f"a trend table needs events, got {len(timestamp_s)}")
-    day = timestamp_s // SECONDS_PER_DAY
+    origin_s = 0 if end_s is None else end_s
+    day = (timestamp_s - origin_s) // SECONDS_PER_DAY
     first_day = int(day.min())
-    num_days = int(day.max()) - first_day + 1
-    step_days = max(1, -(-num_days * num_candidates * 4 // _MAX_TABLE_BYTES))
-    num_steps = -(-num_days // step_days)
+    last_day = int(day.max()) + 1 if end_s is None else 0
+    num_steps = -(-(last_day - first_day) // step_days)
+    if end_s is not None:
+        first_day = -num_steps * step_days
     counts = np.zeros((num_steps + 1, num_candidates), np.int32)
     # An event of step d is first seen by row d + 1.
     np.add.at(counts, ((day - first_day) // step_days + 1, candidate), 1)
     np.cumsum(counts, axis=0, out=counts)
     first_row = np.where(counts[-1] > 0, (counts > 0).argmax(axis=0), num_steps + 1)
-    return TrendTable(counts, first_row.astype(np.int32), first_day, step_days)
+    return TrendTable(counts, first_row.astype(np.int32), first_day, step_days, origin_s)
 
 
 class Trend:
@@ -79,13 +97,13 @@ class Trend:
     def __init__(self, table: TrendTable) -> None:
         self._counts = tf.constant(table.counts)
         self._first_row = tf.constant(table.first_row)
-        self._first_day = table.first_day
+        self._first_day, self._origin_s = table.first_day, table.origin_s
         self._step_days = table.step_days
         self._num_steps = table.counts.shape[0] - 1
 
     def row(self, request_time_s: tf.Tensor) -> tf.Tensor:
         """Row of the table that a request reads: int32, the shape of `request_time_s` (int64)."""
-        day = request_time_s // SECONDS_PER_DAY - self._first_day
+        day = (request_time_s - self._origin_s) // SECONDS_PER_DAY - self._first_day
         return tf.cast(tf.maximum(day // self._step_days, 0), tf.int32)
 
     def features(self, row: tf.Tensor, candidates: tf.Tensor | None = None) -> tf.Tensor:

@@ -26,7 +26,7 @@ from trecs.data.log import events_frame
 from trecs.features.items import ItemTable, build_item_table
 from trecs.features.neighbours import ease_table, transition_table
 from trecs.features.spec import FIRST_ITEM_ROW
-from trecs.features.trend import Trend, build_trend_table
+from trecs.features.trend import Trend, build_trend_table, trend_step_days
 from trecs.features.users import UserTable
 from trecs.features.vocabulary import Vocabulary
 from trecs.models.item_tensors import ItemTensors, profile_variable
@@ -58,7 +58,7 @@ class Deployment:
       strict: the tie rule that the model was trained with.
       exclude_seen: whether items of the history are never recommended.
       k: length of the lists.
-      as_of_s: UTC epoch seconds; the trend counts the events of the days before its day.
+      as_of_s: UTC epoch seconds; the trend's windows end then.
       rating_head: trained; None where the log of the training had no ratings.
       trained_until_s: UTC epoch seconds of the last training event; None where an older export
         does not say.
@@ -91,10 +91,20 @@ class Deployment:
         return self.items.row_of_code.astype(np.int64) - FIRST_ITEM_ROW
 
     def trend(self) -> Trend:
-        """As-of counts of all events."""
-        log = self.dataset.log
+        """As-of counts of all events, by days that end at the moment of `as_of_s`.
+
+        By those of the calendar, the last day would be what there is of today, and next to nothing
+        after midnight.
+        """
+        log, num_candidates = self.dataset.log, self.items.num_candidates
+        trained = log.timestamp_s
+        if self.trained_until_s is not None:
+            trained = trained[trained <= self.trained_until_s]
+        step_days = trend_step_days(trained, num_candidates)
         candidate = self.candidate_of_code[log.item]
-        return Trend(build_trend_table(candidate, log.timestamp_s, self.items.num_candidates))
+        return Trend(
+            build_trend_table(candidate, log.timestamp_s, num_candidates, step_days, self.as_of_s)
+        )
 
     def neighbours(self) -> Neighbours:
         """Transitions and EASE of all events."""
@@ -106,7 +116,7 @@ class Deployment:
         """The exact index of all items; those not offered have a bias that no score overcomes."""
         trend = self.trend()
         self.model.set_data(ItemTensors(self.items), trend, profile_variable(self.users))
-        vectors, bias = self.model.encode_items()
+        vectors, bias = self.model.encode_catalogue()
         features = trend.features(trend.row(tf.constant([self.as_of_s], tf.int64)))[0]
         offered = np.zeros(self.items.num_candidates, bool)
         offered[self.candidate_of_code] = self.offered
@@ -153,6 +163,7 @@ class Deployment:
             "tensorflow": tf.__version__,
             "keras": keras.__version__,
             "k": min(self.k, self.items.num_candidates),
+            "asked_k": self.k,
             "exclude_seen": self.exclude_seen,
             "ties": "strict" if self.strict else "order",
             "trend_as_of_s": self.as_of_s,

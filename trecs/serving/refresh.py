@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from trecs.data.joining import same_catalogues
-from trecs.errors import UsageError
+from trecs.errors import NoEventsError, UsageError
 from trecs.serving.deployment import Deployment
 from trecs.serving.export import add_version, versions, write_extras
 from trecs.serving.pruning import remove_older
@@ -119,10 +119,17 @@ def _read_and_extend(
     lines: list[str] = []
     if events is not None:
         with_rating = before.dataset.log.rating is not None
-        log, lines = read_newer_events(Path(events), before.config, with_rating)
+        try:
+            log, lines = read_newer_events(Path(events), before.config, with_rating)
+        except NoEventsError:
+            # A quiet hour's file; the items may have changed all the same.
+            lines = [f"{events} has no events"]
     if items is not None:
         with_text = before.text_vectors.shape[1] > 0
-        catalogue, more = read_newer_items(Path(items), before.config, before.vocabulary, with_text)
+        columns = before.dataset.catalogue.columns
+        catalogue, more = read_newer_items(
+            Path(items), before.config, before.vocabulary, columns, with_text
+        )
         lines += more
     for line in lines:
         say(line)

@@ -10,12 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from trecs.columns import NO_COLUMN, base_name
 from trecs.config import Config
-from trecs.data.catalogue import Catalogue, read_catalogue
+from trecs.data.catalogue import Catalogue, CatalogueColumns, read_catalogue
 from trecs.data.dataset import align, shared_column
 from trecs.data.joining import join_catalogues, join_logs
 from trecs.data.log import EventLog, read_log
 from trecs.data.rows import count, first_of
+from trecs.data.tables import column_names
 from trecs.data.timestamps import iso
 from trecs.errors import DataError, Problems, UsageError
 from trecs.features.vocabulary import Vocabulary
@@ -58,26 +60,42 @@ def read_newer_events(path: Path, config: Config, with_rating: bool) -> tuple[Ev
 
 
 def read_newer_items(
-    path: Path, config: Config, vocabulary: Vocabulary, with_text: bool
+    path: Path,
+    config: Config,
+    vocabulary: Vocabulary,
+    columns: CatalogueColumns | None,
+    with_text: bool,
 ) -> tuple[Catalogue, list[str]]:
-    """Read an items file, which must have what the model was trained with.
+    """Read an items file, which must have what the model was trained with, as that was read.
 
     Args:
       path: of any format that `trecs.data.tables` reads.
       config, vocabulary: of the run.
+      columns: as which the known items were read; None finds them.
       with_text: whether the model reads text.
 
     Raises:
       DataError: the file is not usable, or lacks columns.
     """
     settings = config.data
+    problems = Problems()
+    texts, categories, separators = settings.text_columns, settings.category_columns, {}
+    if columns is not None:
+        separators = columns.separators
+        names = {base_name(name) for name in column_names(path)}
+        known = tuple(name for name in columns.texts if base_name(name) in names)
+        for name in sorted({*columns.texts} - {*known} - {*texts}):
+            problems.add(f"no column is the text '{name}', which the model was trained with.")
+        texts = texts or known or (NO_COLUMN,)
+        known = tuple(name for name in separators if name in names)
+        categories = categories or known or (NO_COLUMN,)
     catalogue, lines = read_catalogue(
         path,
         item_column=shared_column(path, settings.item_column),
-        text_columns=settings.text_columns or None,
-        category_columns=settings.category_columns or None,
+        text_columns=texts or None,
+        category_columns=categories or None,
+        separators=separators,
     )
-    problems = Problems()
     for name in vocabulary.category_values:
         if name not in catalogue.categories:
             problems.add(f"no column of categories is '{name}', which the model was trained with.")
@@ -136,7 +154,7 @@ def extend(
         dataset=replace(dataset, listed=np.ones(dataset.num_items, bool)),
         offered=offered,
         text_vectors=_text_vectors(before, dataset.catalogue.texts),
-        as_of_s=max(before.as_of_s, end_s - 1 + DAY_S),
+        as_of_s=max(before.as_of_s, end_s),
     )
 
 

@@ -96,7 +96,7 @@ def load_state(version: Path) -> Deployment:
         bert=lambda: load_bert(str(own_bert) if own_bert.exists() else config.text.preset),
         strict=metadata["ties"] == "strict",
         exclude_seen=metadata["exclude_seen"],
-        k=metadata["k"],
+        k=metadata.get("asked_k", metadata["k"]),
         as_of_s=metadata["trend_as_of_s"],
         trained_until_s=metadata.get("trained_until_s"),
     )
