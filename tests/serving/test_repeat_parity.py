@@ -15,9 +15,11 @@ from trecs.data.catalogue import catalogue_from_frame
 from trecs.data.dataset import align
 from trecs.data.log import log_from_frame
 from trecs.data.sequences import build_sequences
-from trecs.evaluation.requests import Requests
+from trecs.evaluation import model_scorer
+from trecs.evaluation.requests import Requests, make_requests
 from trecs.features.batches import training_batches
 from trecs.features.spec import FIRST_ITEM_ROW
+from trecs.models import retrieval
 from trecs.models.repeats import fading_terms
 from trecs.run import WEIGHTS
 from trecs.training.loss import own_items
@@ -158,3 +160,14 @@ def test_the_sampled_loss_counts_own_items_and_the_full_loss_agrees_that_repeats
         assert np.isfinite(share.numpy())
         assert np.abs(gradient).max() > 1e-4
         assert int(tf.reduce_min(own_items(batch)[0].row)) >= FIRST_ITEM_ROW
+
+
+def test_long_histories_are_scored_in_parts_as_in_one(run, monkeypatch):
+    log, sequences = run.dataset.log, build_sequences(run.dataset.log)
+    requests = make_requests(log, sequences, run.split.test, "strict", "known")
+    scorer = run.scorer(run.model())
+    whole = scorer.score(requests)
+    monkeypatch.setattr(model_scorer, "_MAX_HISTORY_EVENTS", 20)
+    monkeypatch.setattr(retrieval, "_BLOCK_ROWS", 3)
+    np.testing.assert_allclose(scorer.score(requests), whole, rtol=1e-5)
+    np.testing.assert_allclose(run.scorer(run.model()).score(requests), whole, atol=1e-5)

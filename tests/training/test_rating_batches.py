@@ -124,6 +124,18 @@ def test_every_target_is_in_one_batch_whatever_the_order():
         assert sorted(numbers) == list(range(6))
 
 
+def test_a_user_who_rated_much_in_a_second_does_not_pad_the_others():
+    events = [(f"u{n}", f"i{n % 50}", n, 3.0) for n in range(2000)]
+    events += [("bulk", f"i{n}", 5000, 4.0) for n in range(600)]
+    rows = lay_out(make_log(events), range(2600), range(2600))
+    found, largest = 0, 0
+    for which, _ in rating_batches(rows, 1000, np.random.default_rng(0)):
+        found += (which >= 0).sum()
+        largest = max(largest, which.size)
+    assert found == 2600
+    assert largest <= 4 * 1000
+
+
 def test_a_log_without_ratings_and_an_unknown_rule_are_errors():
     frame = pd.DataFrame({"user_id": ["u"], "item_id": ["a"], "timestamp": [1]})
     log = log_from_frame(frame, timestamp_unit="s")[0]

@@ -6,9 +6,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from trecs.data.blocks import cost_blocks
 from trecs.evaluation.protocol import Requests
 from trecs.features.batches import EventRows, query_batches
-from trecs.features.repeats import own_entries
+from trecs.features.repeats import Occurrences, own_entries
 from trecs.features.spec import FIRST_ITEM_ROW, QUERY_FEATURES, UNKNOWN_ROW
 from trecs.features.trend import Trend
 from trecs.models.neighbours import NUM_RECENT, Neighbours
@@ -19,6 +20,8 @@ from trecs.models.scoring import score
 _BATCH_ROWS = 256
 # Floats of the largest intermediate, [queries, trend features, items]: 256 MiB.
 _MAX_FLOATS = 2**26
+# Events of histories that are looked through at a time; some 30 bytes each.
+_MAX_HISTORY_EVENTS = 2**22
 
 
 class ModelScorer:
@@ -52,7 +55,7 @@ class ModelScorer:
         self._candidate_rows = tf.constant(row_of_code)
         self._code_of_row = np.zeros(int(row_of_code.max()) + 1, np.int64)
         self._code_of_row[row_of_code] = np.arange(len(row_of_code))
-        self._encode_items = tf.function(model.encode_items, autograph=False)
+        self._encode_items = tf.function(model.encode_catalogue, autograph=False)
         self.refresh()
         width, num_trends = self._vectors.shape[1], model.user_tower.num_trend_features
         vectors = tf.TensorSpec([None, width])
@@ -122,20 +125,35 @@ class ModelScorer:
         events = self._events
         if events.occurrences is None:
             raise ValueError("a model with a repeat term needs occurrences, got events without")
-        query, event = own_entries(events.occurrences, requests.history_lo, requests.history_hi)
+        lo, hi = requests.history_lo, requests.history_hi
+        for block in cost_blocks(hi - lo, _MAX_HISTORY_EVENTS):
+            query, event = own_entries(events.occurrences, lo[block], hi[block])
+            own = (query + block.start, event)
+            self._add_own(scores, requests, weight, events.occurrences, own)
+
+    def _add_own(
+        self,
+        scores: NDArray[np.float32],
+        requests: Requests,
+        weight: tf.Tensor,
+        occurrences: Occurrences,
+        own: tuple[NDArray[np.int32], NDArray[np.int64]],
+    ) -> None:
+        """Add what is known of some (query, event), each the newest of its item."""
+        events, (query, event) = self._events, own
         row = events.item_row[event]
         known = row != UNKNOWN_ROW
         query, event, row = query[known], event[known], row[known]
-        own = OwnItems(
+        entries = OwnItems(
             query,
             row,
-            events.occurrences.count[event],
+            occurrences.count[event],
             requests.request_time_s[query] - events.time_s[event],
-            events.occurrences.interval_s[event],
-            events.occurrences.sums[event],
+            occurrences.interval_s[event],
+            occurrences.sums[event],
             (requests.history_hi[query] - 1 - event).astype(np.int32),
         )
-        bonus = self._repeat(OwnItems(*map(tf.constant, own)), weight, self._vectors)
+        bonus = self._repeat(OwnItems(*map(tf.constant, entries)), weight, self._vectors)
         np.add.at(scores, (query, self._code_of_row[row]), bonus.numpy())
 
     def _encode_requests(self, requests: Requests) -> list[tf.Tensor]:

@@ -64,4 +64,4 @@ def profile_scale(
     vocabulary: Vocabulary, users: UserTexts, vectors: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], float]:
     """The centre and scale of profile vectors, of the trained users; see `text_scale`."""
-    return text_scale(vectors[np.isin(users.user_ids, vocabulary.user_ids)])
+    return text_scale(vectors[pd.Index(users.user_ids).isin(vocabulary.user_ids)])

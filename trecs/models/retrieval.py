@@ -27,6 +27,8 @@ PARTS = (
 )
 """What the model is made of, by attribute; a part may be None."""
 
+_BLOCK_ROWS = 65_536
+
 Objective = Callable[["RetrievalModel", dict[str, tf.Tensor]], tf.Tensor]
 
 
@@ -127,6 +129,14 @@ class RetrievalModel(keras.Model):
             features["text"] = text
         vectors, bias = self.item_tower(features, training=training)
         return vectors, bias
+
+    def encode_catalogue(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """Vectors [M, D] and biases [M] of all items, in blocks: categories take memory."""
+        rows = self.items.num_rows
+        starts = range(0, rows, _BLOCK_ROWS)
+        blocks = [self.encode_items(tf.range(i, min(i + _BLOCK_ROWS, rows))) for i in starts]
+        vectors, biases = zip(*blocks, strict=True)
+        return tf.concat(vectors, axis=0), tf.concat(biases, axis=0)
 
     def refresh_texts(self) -> None:
         """Encode all items' texts anew, where the BERT is tuned."""

@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import keras_nlp
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
@@ -142,10 +143,10 @@ def encode_texts(bert: Bert, texts: Sequence[str], max_tokens: int) -> NDArray[n
     """
     longest = bert.backbone.max_sequence_length
     max_tokens = min(max_tokens, longest)
-    unique, inverse = np.unique(np.array(texts, dtype=object).astype(str), return_inverse=True)
+    inverse, unique = distinct(texts)
     filled = np.flatnonzero(unique != "")
     vectors = np.full((len(unique), bert.backbone.hidden_dim), np.nan, np.float32)
-    tokens = _tokenize(bert, unique[filled].tolist())[:, : max_tokens - 2]
+    tokens = _tokenize(bert, unique[filled].tolist(), max_tokens - 2)
     lengths = (tokens != bert.tokenizer.pad_token_id).sum(axis=1)
     by_length = np.argsort(lengths, kind="stable")
     starts = range(0, len(filled), _BATCH)
@@ -165,7 +166,7 @@ def packed_tokens(bert: Bert, texts: Sequence[str], max_tokens: int) -> NDArray[
       max_tokens: as for `encode_texts`.
     """
     longest = bert.backbone.max_sequence_length
-    tokens = _tokenize(bert, texts)[:, : min(max_tokens, longest) - 2]
+    tokens = _tokenize(bert, texts, min(max_tokens, longest) - 2)
     lengths = (tokens != bert.tokenizer.pad_token_id).sum(axis=1)
     return _pack(bert.tokenizer, tokens, lengths, longest)
 
@@ -196,9 +197,15 @@ def cached_text_vectors(preset: str, texts: Sequence[str], max_tokens: int) -> N
     return vectors
 
 
-def _tokenize(bert: Bert, texts: Sequence[str]) -> NDArray[np.int32]:
-    """WordPiece tokens, padded with the padding token."""
-    ragged = bert.tokenize(tf.constant(texts, tf.string))
+def distinct(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
+    """The place of each text among the distinct ones, int64 [n], and these, in ascending order."""
+    place, unique = pd.factorize(np.array(texts, dtype=object), sort=True)
+    return place.astype(np.int64), unique
+
+
+def _tokenize(bert: Bert, texts: Sequence[str], most: int) -> NDArray[np.int32]:
+    """The first WordPiece tokens, at most so many, padded with the padding token."""
+    ragged = bert.tokenize(tf.constant(texts, tf.string))[:, :most]
     tokens: NDArray[np.int32] = ragged.to_tensor(bert.tokenizer.pad_token_id).numpy()
     return tokens
 

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from trecs.text.bert import Bert, packed_tokens, pooled
+from trecs.text.bert import Bert, distinct, packed_tokens, pooled
 from trecs.text.conversion import computes_exact_gelu, use_exact_gelu
 
 Tuning = Literal["full", "lora", "last-n"]
@@ -36,7 +36,7 @@ class TextTokens:
 
 def text_tokens(bert: Bert, texts: Sequence[str], max_tokens: int) -> TextTokens:
     """Tokenize the texts of item rows ("" where there is none), each distinct one once."""
-    unique, inverse = np.unique(np.array(texts, dtype=object).astype(str), return_inverse=True)
+    inverse, unique = distinct(texts)
     filled = unique != ""
     number = np.where(filled, np.cumsum(filled) - 1, _NO_TEXT).astype(np.int32)
     return TextTokens(number[inverse], packed_tokens(bert, unique[filled].tolist(), max_tokens))

@@ -26,6 +26,8 @@ Arrays = dict[str, NDArray[Any]]
 
 _ROW = 1024
 """Most targets of a row, and how far apart the ends of their histories may lie."""
+_MOST_PADDED = 4
+"""Targets of a batch with their padding, as many times those that were asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,10 +142,22 @@ def rating_batches(
     # Rows of few targets and long histories cost memory too.
     cost = np.cumsum(np.maximum(num_targets, length / 2)[order])
     cuts = np.flatnonzero(np.diff(cost // batch_targets)) + 1
-    batches = np.split(order, cuts)
+    most = _MOST_PADDED * batch_targets
+    batches = [part for rows in np.split(order, cuts) for part in _halved(rows, num_targets, most)]
     for i in range(len(batches)) if rng is None else rng.permutation(len(batches)):
-        chosen = np.asarray(batches[i])
+        chosen = batches[i]
         yield _assemble(rows, chosen, begin[chosen], end[chosen])
+
+
+def _halved(
+    rows: NDArray[np.int64], num_targets: NDArray[np.int64], most: int
+) -> list[NDArray[np.int64]]:
+    """Rows in parts of about equal ones, where one row would have the others padded to it."""
+    if len(rows) == 1 or len(rows) * num_targets[rows].max() <= most:
+        return [rows]
+    by_size = rows[np.argsort(num_targets[rows], kind="stable")]
+    halves = np.split(by_size, [len(rows) // 2])
+    return [part for half in halves for part in _halved(half, num_targets, most)]
 
 
 def _row_starts(user: NDArray[np.integer], hi: NDArray[np.int64]) -> NDArray[np.int64]:
