@@ -31,10 +31,13 @@ class FullSoftmax:
 
     def __call__(self, model: RetrievalModel, batch: dict[str, tf.Tensor]) -> tf.Tensor:
         """This replica's share of the loss, a float32 scalar."""
-        vectors, bias = model.encode_items(training=True, fresh=tuned_items(model, batch))
+        first, last = FIRST_ITEM_ROW, FIRST_ITEM_ROW + model.items.num_trained
+        # The others are neither candidates nor in a history that trains: left out where they are
+        # many, at the price of a copy of the features.
+        rows = tf.range(last) if model.items.num_rows > 2 * last else None
+        vectors, bias = model.encode_items(rows, training=True, fresh=tuned_items(model, batch))
         history = tf.gather(vectors, batch["history_row"])
         query, weight, repeat_weight = model.encode_queries(batch, history, training=True)
-        first, last = FIRST_ITEM_ROW, FIRST_ITEM_ROW + model.items.num_trained
         trend, day = trend_of_queries(model, batch, tf.range(model.items.num_trained))
         logits = score(
             _flat(query),
@@ -138,8 +141,11 @@ class SampledSoftmax:
         `offset` (all of the score but the match) and `beside` (scores of further negatives) join
         in its loss.
         """
-        probability = self._sampling_probability(candidate_row)
-        num_sampled = tf.math.log(tf.cast(tf.size(candidate_row), tf.float32))
+        targets = candidate_row[: tf.shape(candidate_row)[0] - self._num_uniform]
+        # Without the padding, which is no negative.
+        num_targets = tf.math.count_nonzero(targets != PAD_ROW, dtype=tf.float32)
+        num_sampled = tf.math.log(num_targets + self._num_uniform)
+        probability = self._sampling_probability(candidate_row, num_targets)
 
         def cross_entropy(
             y_true: tf.Tensor, y_pred: tf.Tensor, sample_weight: tf.Tensor
@@ -168,12 +174,9 @@ class SampledSoftmax:
             score_mask=(candidate_row != PAD_ROW)[None],
         )
 
-    def _sampling_probability(self, candidate_row: tf.Tensor) -> tf.Tensor:
+    def _sampling_probability(self, candidate_row: tf.Tensor, num_targets: tf.Tensor) -> tf.Tensor:
         """Share of the negatives that the candidate is expected to make up, float32 [M]."""
-        num_targets = tf.shape(candidate_row)[0] - self._num_uniform
-        in_batch = tf.cast(num_targets, tf.float32) / tf.cast(
-            tf.shape(candidate_row)[0], tf.float32
-        )
+        in_batch = num_targets / (num_targets + self._num_uniform)
         popularity = tf.gather(self._popularity, tf.maximum(candidate_row - FIRST_ITEM_ROW, 0))
         return in_batch * popularity + (1 - in_batch) / len(self._popularity)
 
