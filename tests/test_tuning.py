@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from trecs import api
+from trecs.api import tuning
 from trecs.api.tuning import before_test
 from trecs.cli import main
 from trecs.config import Config, load_config, to_toml
@@ -137,3 +138,31 @@ def test_settings_as_toml_read_back_the_same(tmp_path):
     path.write_text(to_toml(config))
     assert load_config(path) == config
     assert to_toml(Config()) == ""
+
+
+def test_a_continued_study_draws_anew_and_asks_for_the_settings_until_they_are_measured(
+    log_path, tmp_path, monkeypatch
+):
+    pytest.importorskip("optuna")
+    dataset, _ = api.load_data(log_path)
+    config = load_config(overrides=OVERRIDES)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt("stopped")
+
+    monkeypatch.setattr(tuning, "_score", interrupted)
+    with pytest.raises(KeyboardInterrupt, match="stopped"):
+        api.tune(dataset, tmp_path / "s", config, trials=1, num_origins=1)
+    chosen = []
+
+    def score(data, folder, config, origin, num_origins):
+        chosen.append((config.model.dropout, config.training.learning_rate))
+        return 0.5 if config.model.dropout == start.model.dropout else 0.25
+
+    start = config
+    monkeypatch.setattr(tuning, "_score", score)
+    for trials in (3, 5):
+        found = api.tune(dataset, tmp_path / "s", config, trials=trials, num_origins=1)
+        assert found.default_score == 0.5
+    assert chosen.count((config.model.dropout, config.training.learning_rate)) == 1
+    assert len(set(chosen)) == len(chosen)

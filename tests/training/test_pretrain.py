@@ -4,13 +4,14 @@ import json
 
 import keras_nlp
 import numpy as np
+import pandas as pd
 import pytest
 
 from trecs.config import load_config
 from trecs.errors import ConfigError, DataError, UsageError
 from trecs.text.bert import encode_texts, load_bert
 from trecs.training import pretraining
-from trecs.training.pretrain import pretrain
+from trecs.training.pretrain import pretrain, read_corpora
 
 SETTINGS = [
     "pretraining.steps=12",
@@ -140,3 +141,23 @@ def test_no_corpus_and_one_text_are_errors(tmp_path):
     (tmp_path / "one.txt").write_text("only this")
     with pytest.raises(DataError, match="two distinct texts at least"):
         pretrain([tmp_path / "one.txt"], tmp_path / "b", config)
+
+
+def test_the_events_that_a_split_holds_out_are_in_no_corpus(tmp_path):
+    rows = [
+        (f"u{user}", f"i{(user + n) % 8}" if n < 7 else f"last{user}", 1_600_000_000 + 100 * n)
+        for user in range(8)
+        for n in range(8)
+    ]
+    events = pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp"])
+    events.to_csv(tmp_path / "events.csv", index=False)
+    names = events["item_id"].unique()
+    titles = [f"the film called {name}" for name in names]
+    pd.DataFrame({"item_id": names, "title": titles}).to_csv(tmp_path / "items.csv", index=False)
+    source = (tmp_path / "events.csv", tmp_path / "items.csv")
+    for kind in ("temporal", "leave-last-out"):
+        config = load_config(overrides=[f"split.kind={kind}"])
+        corpora = read_corpora([source[0]], source[1], config, lambda line: None)
+        texts = [text for c in corpora for text in [*c.train.tolist(), *c.held_out.tolist()]]
+        assert not any("last" in text for text in texts)
+        assert any("i3" in text for text in texts)

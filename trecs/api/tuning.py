@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +92,9 @@ def tune(
         say(f"trial {trial.number}: {METRIC} {np.mean(scores):.4f} {trial.params}")
         return float(np.mean(scores))
 
-    if not study.trials:
+    finished = [trial for trial in study.trials if trial.state.is_finished()]
+    # Asked for again where the first trial was interrupted.
+    if not _of_the_settings(finished, start):
         study.enqueue_trial(start)
     missing = trials - sum(trial.state.is_finished() for trial in study.trials)
     study.optimize(objective, n_trials=max(missing, 0))
@@ -101,9 +103,14 @@ def tune(
         with_values(config, best.params),
         dict(best.params),
         float(study.best_value),
-        float(study.trials[0].value or 0.0),
+        float(_of_the_settings(study.trials, start)[0].value),
         len(study.trials),
     )
+
+
+def _of_the_settings(trials: Sequence[Any], start: dict[str, Any]) -> list[Any]:
+    """The trials that measured the settings as given."""
+    return [t for t in trials if t.value is not None and t.params == start]
 
 
 def with_values(config: Config, values: dict[str, Any]) -> Config:
@@ -165,9 +172,7 @@ def _open_study(folder: Path, claim: dict[str, Any]) -> Any:
         storage=optuna.storages.JournalStorage(backend),
         direction="maximize",
         load_if_exists=True,
-        sampler=optuna.samplers.TPESampler(
-            seed=claim["config"]["training"]["seed"], n_startup_trials=_STARTUP_TRIALS
-        ),
+        sampler=optuna.samplers.TPESampler(n_startup_trials=_STARTUP_TRIALS),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=_STARTUP_TRIALS),
     )
     if study.user_attrs and study.user_attrs["claim"] != claim:
@@ -176,4 +181,9 @@ def _open_study(folder: Path, claim: dict[str, Any]) -> Any:
             " delete the folder"
         )
     study.set_user_attr("claim", claim)
+    # Another start for each call, or a continued study would draw its first trials again.
+    draws = np.random.SeedSequence([claim["config"]["training"]["seed"], len(study.trials)])
+    study.sampler = optuna.samplers.TPESampler(
+        seed=int(draws.generate_state(1)[0]), n_startup_trials=_STARTUP_TRIALS
+    )
     return study

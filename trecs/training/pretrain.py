@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from trecs.config import Config
 from trecs.data.loading import load_data
-from trecs.data.splits import temporal
+from trecs.data.split_choice import make_split
 from trecs.errors import ConfigError, UsageError
 from trecs.text.bert import Bert, load_bert
 from trecs.text.corpus import Corpus, data_corpora, text_file_corpus
@@ -102,7 +102,7 @@ def read_corpora(
     config: Config,
     say: Callable[[str], None],
 ) -> list[Corpus]:
-    """The corpora of data sets and text files; histories are of the temporal training window.
+    """The corpora of data sets and text files; histories are of the split's training events.
 
     Raises:
       UsageError: no sources.
@@ -121,7 +121,7 @@ def read_corpora(
             dataset, lines = load_data(source, of_path, config)
             for line in lines:
                 say(line)
-            split = temporal(dataset.log, config.split.train_quantile, config.split.test_quantile)
+            split = make_split(config, dataset.log)
             corpora += data_corpora(path.name, dataset, split.train, share)
     for corpus in corpora:
         say(f"{corpus.name}: {len(corpus.train):,} texts, {len(corpus.held_out):,} held out")
