@@ -85,7 +85,10 @@ def training_batches(
     row_multiple: int = 1,
     skip: int = 0,
 ) -> Iterator[dict[str, NDArray[np.generic]]]:
-    """One epoch of training batches; every event is a target once.
+    """One epoch of training batches; every event is a target once, but for the rest of a tie.
+
+    Where a window begins inside a tie and the rule is strict, the rest of that tie would ask from
+    before the window, and is left out: docs/decisions/0011.
 
     The order and the cutting points of long histories depend on (seed, epoch) alone, so that a
     resumed run sees what an uninterrupted one would have seen.
