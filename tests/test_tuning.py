@@ -161,7 +161,7 @@ def test_a_continued_study_draws_anew_and_asks_for_the_settings_until_they_are_m
 
     start = config
     monkeypatch.setattr(tuning, "_score", score)
-    for trials in (3, 5):
+    for trials in (1, 3, 5):
         found = api.tune(dataset, tmp_path / "s", config, trials=trials, num_origins=1)
         assert found.default_score == 0.5
     assert chosen.count((config.model.dropout, config.training.learning_rate)) == 1

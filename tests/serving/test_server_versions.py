@@ -134,6 +134,14 @@ def test_a_version_exported_again_under_its_number_takes_over(shop: Shop, tmp_pa
     shutil.rmtree(tmp_path / "shop" / "1")
     versions.look()
     assert versions.get("shop") is first
+    broken = tmp_path / "shop" / "1"
+    broken.mkdir()
+    (broken / "saved_model.pb").write_bytes(b"not a graph")
+    versions.look()
+    assert versions.get("shop") is first
+    assert versions.status("shop")[1].state == "AVAILABLE"
+    assert "saved_model.pb" in versions.status("shop")[1].error
+    shutil.rmtree(broken)
     copy_version(shop, tmp_path / "shop", 1)
     versions.look()
     assert versions.get("shop") is not first

@@ -92,11 +92,11 @@ def tune(
         say(f"trial {trial.number}: {METRIC} {np.mean(scores):.4f} {trial.params}")
         return float(np.mean(scores))
 
-    finished = [trial for trial in study.trials if trial.state.is_finished()]
-    # Asked for again where the first trial was interrupted.
-    if not _of_the_settings(finished, start):
+    measured = [trial for trial in study.trials if trial.value is not None]
+    # Asked for again where the first trial was interrupted, which does not count.
+    if not _of_the_settings(measured, start):
         study.enqueue_trial(start)
-    missing = trials - sum(trial.state.is_finished() for trial in study.trials)
+    missing = trials - len(measured)
     study.optimize(objective, n_trials=max(missing, 0))
     best = study.best_trial
     return Tuned(
@@ -172,7 +172,6 @@ def _open_study(folder: Path, claim: dict[str, Any]) -> Any:
         storage=optuna.storages.JournalStorage(backend),
         direction="maximize",
         load_if_exists=True,
-        sampler=optuna.samplers.TPESampler(n_startup_trials=_STARTUP_TRIALS),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=_STARTUP_TRIALS),
     )
     if study.user_attrs and study.user_attrs["claim"] != claim:

@@ -195,21 +195,29 @@ def open_dataset(directory: str | Path) -> Dataset:
     if items is None or not is_items_form(items):
         return load_dataset(events, items)[0]
     catalogue, listed = open_items(items)
-    log = open_log(events)
-    # The codes of a log that was cut are not in order of first events, in which they are read.
-    code = pd.Index(catalogue.item_ids).get_indexer(pd.Index(log.item_ids))
-    if (code < 0).any():
-        strange = first_of(list(log.item_ids[code < 0]))
-        raise DataError(
-            f"{events} has items that {items} lacks, such as {strange}; fetch both anew"
-        )
     users = directory / USERS_FILE
     return Dataset(
-        log=replace(log, item=code[log.item].astype(np.int32), item_ids=catalogue.item_ids),
+        log=open_log_of(events, catalogue),
         catalogue=catalogue,
         listed=listed,
         users=open_users(users) if users.is_file() else None,
     )
+
+
+def open_log_of(events: str | Path, catalogue: Catalogue) -> EventLog:
+    """Reads the events that `write_log` wrote, with the codes of a catalogue of all their items.
+
+    Codes are read in the order of first events, which is not that of a log that was cut.
+
+    Raises:
+        DataError: if the catalogue lacks an item.
+    """
+    log = open_log(events)
+    code = pd.Index(catalogue.item_ids).get_indexer(pd.Index(log.item_ids))
+    if (code < 0).any():
+        strange = first_of(list(log.item_ids[code < 0]))
+        raise DataError(f"{events} has items that the items beside it lack, such as {strange}")
+    return replace(log, item=code[log.item].astype(np.int32), item_ids=catalogue.item_ids)
 
 
 def _paths(path: Path, items: str | Path | None) -> tuple[Path, Path | None]:

@@ -28,7 +28,7 @@ def delimited_names(path: Path) -> list[str]:
     Raises:
         DataError: if the header is absent, not UTF-8, without a known delimiter or names twice.
     """
-    return [name.strip() for name in _header(path)[1]]
+    return _header(path)[1]
 
 
 def read_delimited(path: Path, columns: Sequence[str]) -> pa.Table:
@@ -39,8 +39,7 @@ def read_delimited(path: Path, columns: Sequence[str]) -> pa.Table:
     Raises:
         DataError: if rows have another number of cells than the header, or text is not UTF-8.
     """
-    delimiter, written = _header(path)
-    names = [name.strip() for name in written]
+    delimiter, names, spaced = _header(path)
     with open_bytes(path) as file:
         file.readline()
         if not file.read(1):
@@ -66,14 +65,14 @@ def read_delimited(path: Path, columns: Sequence[str]) -> pa.Table:
         ) from error
     if _has_more_lines(path, table.num_rows) and (fault := _quote_fault(path, delimiter, names)):
         raise DataError(fault)
-    if len(written) > 1 and all(name.startswith(" ") for name in written[1:]):
+    if spaced:
         trimmed = {name: pc.utf8_trim_whitespace(table[name]) for name in table.column_names}
         return pa.table(trimmed)
     return table
 
 
-def _header(path: Path) -> tuple[str, list[str]]:
-    """The delimiter, and the names as they are written, with blanks around them."""
+def _header(path: Path) -> tuple[str, list[str], bool]:
+    """The delimiter, the names, and whether there is a blank after each delimiter."""
     with open_bytes(path) as file:
         line = _first_line(path, file)
     delimiter = _delimiter(path, line)
@@ -84,7 +83,8 @@ def _header(path: Path) -> tuple[str, list[str]]:
         raise DataError(
             f"the header of {path} names {first_of(twice)} more than once; rename the others"
         )
-    return delimiter, written
+    spaced = len(written) > 1 and all(name.startswith(" ") for name in written[1:])
+    return delimiter, names, spaced
 
 
 def _first_line(path: Path, file: IO[bytes]) -> str:

@@ -46,9 +46,10 @@ def read_newer_events(path: Path, config: Config, with_rating: bool) -> tuple[Ev
       DataError: the file is not usable.
     """
     settings = config.data
-    rating = "none"
+    rating = NO_COLUMN
     if with_rating:
-        rating = settings.rating_column and (shared_column(path, settings.rating_column) or "none")
+        named = settings.rating_column
+        rating = named and (shared_column(path, named) or NO_COLUMN)
     return read_log(
         path,
         user_column=settings.user_column or None,

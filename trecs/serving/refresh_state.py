@@ -16,8 +16,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from trecs.config import load_config
-from trecs.data.dataset import Dataset
-from trecs.data.store import open_items, open_log, write_items
+from trecs.data.dataset import Dataset, open_log_of
+from trecs.data.store import open_items, write_items
 from trecs.errors import UsageError
 from trecs.features.spec import QUERY_FEATURES
 from trecs.features.users import UserTable, build_user_table
@@ -124,7 +124,7 @@ def _load_dataset(extra: Path, num_events: int) -> tuple[Dataset, NDArray[np.boo
             f"{histories} should have the {num_events} events that the version was made from, got"
             f" {found}; refresh the copy of the folder that has them all"
         )
-    log = replace(open_log(histories), item_ids=catalogue.item_ids)
+    log = open_log_of(histories, catalogue)
     return Dataset(log, catalogue, np.ones(catalogue.num_items, bool)), offered
 
 

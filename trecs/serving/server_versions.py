@@ -172,20 +172,23 @@ class ModelVersions:
     def _load(self, number: int) -> bool:
         folder = self.directory / str(number)
         status = self._served.status
-        status[number] = VersionStatus("LOADING")
+        before = self._served.newest
+        # What is exported again under its number is served, as it was, while it loads.
+        again = before is not None and before.number == number
+        status[number] = VersionStatus("AVAILABLE" if again else "LOADING")
         stamp = _stamp(folder)
         try:
             loaded = _loaded(folder)
         # Whatever is wrong with a folder, the version before goes on being served.
         except Exception as error:
             self._failed[number] = stamp
-            status[number] = VersionStatus("END", f"{type(error).__name__}: {error}"[:500])
+            message = f"{type(error).__name__}: {error}"[:500]
+            status[number] = VersionStatus("AVAILABLE" if again else "END", message)
             _LOG.error("version %d does not load: %s", number, status[number].error)
             return False
-        before = self._served.newest
         status[number] = VersionStatus("AVAILABLE")
         self._served.newest = loaded
-        if before is not None and before.number != number:
+        if before is not None and not again:
             status[before.number] = VersionStatus("END")
         _LOG.info("version %d is served", number)
         return True
