@@ -183,6 +183,29 @@ def test_grpc_gives_the_outputs_that_were_asked_for(channel: grpc.Channel):
         stub.Predict(request)
 
 
+def test_grpc_reads_packed_listed_and_repeated_values_alike(channel: grpc.Channel):
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name, request.model_spec.signature_name = "shop", "recommend"
+    asked_s = 1_800_000_000
+    columns = {
+        "user_id": ["u1", "u1"],
+        "history_item_ids": [["i1", "i2"], ["i1", "i2"]],
+        "history_timestamps": [[asked_s - 60, asked_s - 60]] * 2,
+        "request_time": [asked_s, asked_s],
+    }
+    for name, column in columns.items():
+        request.inputs[name].CopyFrom(tf.make_tensor_proto(np.array(column)))
+    stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+    packed = stub.Predict(request).outputs
+    for repeated in (False, True):
+        for name in ("history_timestamps", "request_time"):
+            proto = request.inputs[name]
+            times = np.ravel(columns[name]).tolist()
+            proto.ClearField("tensor_content")
+            proto.int64_val[:] = times[:1] if repeated else times
+        assert stub.Predict(request).outputs == packed
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [

@@ -24,7 +24,7 @@ from trecs.evaluation.protocol import make_requests
 from trecs.features.users import profile_scale
 from trecs.run import Run
 from trecs.serving.refresh_state import load_state
-from trecs.serving.server_inputs import check_arrays, check_shape
+from trecs.serving.server_inputs import InputSpec, check_shape, check_values
 from trecs.serving.server_settings import RequestError, ServerSettings
 from trecs.text.bert import encode_texts, load_bert
 
@@ -192,20 +192,14 @@ def test_a_refreshed_version_keeps_the_profiles(profiled: ProfiledShop) -> None:
 
 def test_a_server_refuses_a_profile_of_another_width(profiled: ProfiledShop) -> None:
     signature = profiled.shop.loaded.signatures["recommend_with_profile"]
-    (spec,) = (
-        spec for spec in signature.structured_input_signature[1].values() if spec.name == "profile"
-    )
+    spec = InputSpec.of(signature.structured_input_signature[1]["profile"])
     check_shape("profile", (3, 8), spec, ServerSettings())
     with pytest.raises(RequestError, match=r"a row of profile needs the shape \[8\], got \[2\]"):
         check_shape("profile", (3, 2), spec, ServerSettings())
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf])
-def test_a_server_refuses_a_profile_that_is_not_finite(
-    profiled: ProfiledShop, number: float
-) -> None:
-    signature = profiled.shop.loaded.signatures["recommend_with_profile"]
-    specs = {spec.name: spec for spec in signature.structured_input_signature[1].values()}
+def test_a_server_refuses_a_profile_that_is_not_finite(number: float) -> None:
     row = {
         "user_id": np.array([b"u1"], object),
         "request_time": np.array([1_700_000_000]),
@@ -213,10 +207,10 @@ def test_a_server_refuses_a_profile_that_is_not_finite(
         "history_timestamps": np.zeros((1, 0), np.int64),
         "profile": np.zeros((1, 8), np.float32),
     }
-    check_arrays(row, specs, ServerSettings())
+    check_values(row)
     row["profile"][0, 3] = number
     with pytest.raises(RequestError, match=f"profile needs finite numbers, got {number}"):
-        check_arrays(row, specs, ServerSettings())
+        check_values(row)
 
 
 def test_ratings_take_a_user_known_by_its_text_alone_for_a_new_one(profiled: ProfiledShop) -> None:

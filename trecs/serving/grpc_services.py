@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ import grpc
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+from tensorflow.core.framework import types_pb2
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -24,11 +26,24 @@ from tensorflow_serving.apis import (
 
 from trecs.serving.rest_json import DEFAULT_SIGNATURE
 from trecs.serving.server_answers import SMALL_ANSWER, SMALL_BODY, Answers, here_or_aside
-from trecs.serving.server_inputs import Arrays, check_arrays, check_names, check_shape
+from trecs.serving.server_inputs import (
+    Arrays,
+    InputSpec,
+    check_names,
+    check_shape,
+    check_values,
+)
 from trecs.serving.server_metadata import metadata_response, status_response
 from trecs.serving.server_metrics import ServerMetrics
 from trecs.serving.server_settings import RequestError, ServerSettings, url_host
 from trecs.serving.server_versions import LoadedVersion, ModelVersions
+
+_LISTS = {
+    types_pb2.DT_STRING: "string_val",
+    types_pb2.DT_INT64: "int64_val",
+    types_pb2.DT_FLOAT: "float_val",
+}
+"""Field of a tensor's proto that lists its values, by type, for those of trecs' signatures."""
 
 
 class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
@@ -144,12 +159,12 @@ def _number(spec: model_pb2.ModelSpec) -> int | None:
 
 def _arrays(
     request: predict_pb2.PredictRequest,
-    specs: Mapping[str, tf.TensorSpec],
+    specs: Mapping[str, InputSpec],
     settings: ServerSettings,
 ) -> Arrays:
-    check_names(set(request.inputs), specs)
+    check_names(request.inputs, specs)
     arrays = {n: _array(n, request.inputs[n], specs[n], settings) for n in specs}
-    check_arrays(arrays, specs, settings)
+    check_values(arrays)
     return arrays
 
 
@@ -166,27 +181,39 @@ def _fill(response: predict_pb2.PredictResponse, outputs: Arrays) -> None:
             proto.tensor_content = value.tobytes()
 
 
-def _array(name: str, proto: Any, spec: tf.TensorSpec, settings: ServerSettings) -> NDArray[Any]:
+def _array(name: str, proto: Any, spec: InputSpec, settings: ServerSettings) -> NDArray[Any]:
     """An input's array.
 
     The declared shape is checked first: a proto of a few bytes can declare a shape that one value
     is to fill.
     """
-    shape = tuple(int(dim.size) for dim in proto.tensor_shape.dim)
+    shape = tuple([dim.size for dim in proto.tensor_shape.dim])
     if proto.tensor_shape.unknown_rank:
         raise RequestError("INVALID_ARGUMENT", f"{name} needs a known shape")
     check_shape(name, shape, spec, settings)
-    if proto.dtype != spec.dtype.as_datatype_enum:
+    if proto.dtype != spec.type_number:
         raise RequestError(
             "INVALID_ARGUMENT",
-            f"{name} needs type {spec.dtype.name} ({spec.dtype.as_datatype_enum}),"
-            f" got {proto.dtype}",
+            f"{name} needs type {spec.dtype.name} ({spec.type_number}), got {proto.dtype}",
         )
     try:
-        return np.asarray(tf.make_ndarray(proto))
+        return _values(proto, spec, shape)
     except (TypeError, ValueError) as error:
         text = f"{name} does not hold the values of its shape {list(shape)}: {error}"
         raise RequestError("INVALID_ARGUMENT", text[:300]) from error
+
+
+def _values(proto: Any, spec: InputSpec, shape: tuple[int, ...]) -> NDArray[Any]:
+    """As `tf.make_ndarray`, in a third of its time for what clients send."""
+    if proto.tensor_content:
+        return np.frombuffer(proto.tensor_content, spec.array_dtype).reshape(shape)
+    listed = getattr(proto, _LISTS.get(spec.type_number, ""), ())
+    if len(listed) != math.prod(shape):
+        # Another type, or fewer values than the shape has: the last one stands for the rest.
+        return np.asarray(tf.make_ndarray(proto))
+    values = np.empty(len(listed), spec.array_dtype)
+    values[:] = listed
+    return values.reshape(shape)
 
 
 def _wanted(request: predict_pb2.PredictRequest, outputs: dict[str, NDArray[Any]]) -> list[str]:

@@ -20,7 +20,13 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from trecs.serving.server_inputs import Arrays, check_arrays, check_names, check_shape
+from trecs.serving.server_inputs import (
+    Arrays,
+    InputSpec,
+    check_names,
+    check_shape,
+    check_values,
+)
 from trecs.serving.server_settings import RequestError, ServerSettings
 from trecs.serving.server_versions import LoadedVersion
 
@@ -65,9 +71,9 @@ def read_predict(body: bytes, version: LoadedVersion, settings: ServerSettings) 
         columns = {next(iter(specs)): columns}
     if not isinstance(columns, dict):
         raise _invalid(f"inputs must be an object with a list for each input, got {_kind(columns)}")
-    check_names(set(columns), specs)
+    check_names(columns, specs)
     arrays = {key: _array(key, columns[key], specs[key], settings) for key in specs}
-    check_arrays(arrays, specs, settings)
+    check_values(arrays)
     return PredictRequest(name, arrays, by_row)
 
 
@@ -98,7 +104,7 @@ def write_predict(outputs: Arrays, by_row: bool) -> bytes:
 
 def _parsed(body: bytes) -> dict[str, Any]:
     try:
-        # NaN and Infinity too, as TensorFlow Serving does; `check_arrays` says where they may be.
+        # NaN and Infinity too, as TensorFlow Serving does; `check_values` says where they may be.
         value = json.loads(body)
     # RecursionError: lists within lists, thousands deep.
     except (ValueError, RecursionError) as error:
@@ -108,7 +114,7 @@ def _parsed(body: bytes) -> dict[str, Any]:
     return value
 
 
-def _columns_of_rows(rows: Any, specs: Mapping[str, tf.TensorSpec]) -> dict[str, list[Any]]:
+def _columns_of_rows(rows: Any, specs: Mapping[str, InputSpec]) -> dict[str, list[Any]]:
     if not isinstance(rows, list) or not rows:
         raise _invalid(f"instances must be a list of one or more, got {_kind(rows)}")
     if len(specs) == 1 and not all(isinstance(r, dict) and set(r) != {"b64"} for r in rows):
@@ -117,21 +123,21 @@ def _columns_of_rows(rows: Any, specs: Mapping[str, tf.TensorSpec]) -> dict[str,
         if not isinstance(row, dict):
             raise _invalid(f"instances[{place}] must be an object, got {_kind(row)}")
         try:
-            check_names(set(row), specs)
+            check_names(row, specs)
         except RequestError as error:
             raise _invalid(f"instances[{place}]: {error}") from error
     return {name: [row[name] for row in rows] for name in specs}
 
 
-def _array(name: str, values: Any, spec: tf.TensorSpec, settings: ServerSettings) -> NDArray[Any]:
+def _array(name: str, values: Any, spec: InputSpec, settings: ServerSettings) -> NDArray[Any]:
     """The array of a column; its lists must be of one length."""
     shape: list[int] = []
     flat = [values]
-    for depth in range(spec.shape.rank):
+    for depth in range(len(spec.shape)):
         if not all(isinstance(value, list) for value in flat):
             odd = next(value for value in flat if not isinstance(value, list))
             raise _invalid(
-                f"{name} needs lists {spec.shape.rank} deep, got {_kind(odd)} at {depth}"
+                f"{name} needs lists {len(spec.shape)} deep, got {_kind(odd)} at {depth}"
             )
         lengths = {len(value) for value in flat}
         if len(lengths) > 1:
@@ -145,7 +151,7 @@ def _array(name: str, values: Any, spec: tf.TensorSpec, settings: ServerSettings
     return _cells(name, flat, spec).reshape(shape)
 
 
-def _cells(name: str, flat: list[Any], spec: tf.TensorSpec) -> NDArray[Any]:
+def _cells(name: str, flat: list[Any], spec: InputSpec) -> NDArray[Any]:
     types, expected = _KINDS[spec.dtype.name]
     if dict in set(map(type, flat)):
         flat = [_decoded(name, v) if isinstance(v, dict) else v for v in flat]
@@ -158,7 +164,7 @@ def _cells(name: str, flat: list[Any], spec: tf.TensorSpec) -> NDArray[Any]:
             cells = np.empty(len(flat), object)
             cells[:] = [v if isinstance(v, bytes) else v.encode() for v in flat]
             return cells
-        return np.array(flat, spec.dtype.as_numpy_dtype)
+        return np.array(flat, spec.array_dtype)
     except UnicodeEncodeError as error:
         raise _invalid(f"{name} holds half a surrogate pair, which is no character") from error
     except OverflowError as error:

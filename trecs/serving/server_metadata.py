@@ -23,7 +23,7 @@ def metadata_response(
         signature = signatures.signature_def[key]
         signature.method_name = "tensorflow/serving/predict"
         for inputs, specs in (
-            (signature.inputs, version.inputs(key)),
+            (signature.inputs, function.structured_input_signature[1]),
             (signature.outputs, function.structured_outputs),
         ):
             for field, spec in specs.items():

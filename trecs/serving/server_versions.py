@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from trecs.errors import UsageError
 from trecs.serving.export import EXTRA, versions
-from trecs.serving.server_inputs import Arrays
+from trecs.serving.server_inputs import Arrays, InputSpec
 from trecs.serving.server_settings import RequestError
 from trecs.serving.warmup import FILE, read_warmup
 
@@ -33,25 +33,28 @@ class LoadedVersion:
         self.graph = _graph(folder)
         self._model = tf.saved_model.load(str(folder))
         self.signatures: dict[str, Any] = dict(self._model.signatures)
+        self._inputs = {
+            name: {n: InputSpec.of(s) for n, s in signature.structured_input_signature[1].items()}
+            for name, signature in self.signatures.items()
+        }
         warmup = folder / EXTRA / FILE
         if warmup.exists():
             for name, inputs in read_warmup(warmup):
                 self.run(name, inputs)
 
-    def inputs(self, signature: str) -> dict[str, tf.TensorSpec]:
-        """Specs of a signature's inputs by name.
+    def inputs(self, signature: str) -> dict[str, InputSpec]:
+        """What a signature's inputs must be, by name.
 
         Raises:
           RequestError: INVALID_ARGUMENT, there is no such signature.
         """
-        if signature not in self.signatures:
+        if signature not in self._inputs:
             raise RequestError(
                 "INVALID_ARGUMENT",
                 f"signature_name must be one of {', '.join(sorted(self.signatures))},"
                 f" got {signature[:60]!r}",
             )
-        specs: dict[str, tf.TensorSpec] = self.signatures[signature].structured_input_signature[1]
-        return specs
+        return self._inputs[signature]
 
     def run(self, signature: str, inputs: Arrays) -> Arrays:
         """Outputs of a signature by name, as NumPy arrays."""
