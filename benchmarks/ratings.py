@@ -72,7 +72,7 @@ def predict(
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--epochs", type=int, default=40, help="of each random fold")
+    parser.add_argument("--epochs", type=int, default=12, help="of each random fold")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/out/ratings.json"))
     options = parser.parse_args()
     config = load_config()
@@ -90,7 +90,7 @@ def main() -> None:
     split, everything = temporal(log), np.arange(log.num_events)
     for seed in (1, 2, 3):
         parts = split.train, everything, split.test
-        note("temporal: trecs", predict(dataset, text, parts, "earlier", 12, seed), split.test)
+        note("temporal: trecs", predict(dataset, text, parts, "earlier", 6, seed), split.test)
     for name, baseline in {**_BASELINES, "bias as of": predict_biases_as_of}.items():
         note(f"temporal: {name}", baseline(log, split.train, split.test), split.test)
     for train, test in rating_folds(log):

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from trecs.models.item_tower import ItemTower
 from trecs.models.ranking_data import RatingScale
 from trecs.models.ranking_statistics import NUM_STATISTICS, user_statistics
+from trecs.models.rating_factors import FactorSamples, estimate_ratings, no_samples
 
 _MAX_HIDDEN = 0.9
-_NUM_CROWD = 2
+_CROWD = ("estimate", "offset", "count")
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class RatingSizes:
     Attributes:
       num_users: rows of the user embedding, row 0 (unknown user) included.
       num_ids, num_category_values: as of `trecs.models.item_tower.ItemTower`.
+      num_factor_rows: items that have factors, and the unknown one.
       num_levels: L, distinct ratings where the loss is a cross-entropy over them; 0 otherwise.
       embedding_dim, num_layers, num_heads, dropout: of the decoder.
       item_id_dropout, user_id_dropout: share of items and users hidden in a training step.
@@ -34,6 +36,7 @@ class RatingSizes:
     num_users: int
     num_ids: int
     num_category_values: int
+    num_factor_rows: int
     num_levels: int = 0
     embedding_dim: int = 32
     num_layers: int = 1
@@ -45,7 +48,10 @@ class RatingSizes:
 
 @keras.saving.register_keras_serializable("trecs")
 class RatingHead(keras.layers.Layer):
-    """r = mean + b_i(t) + b_u(t) + b_i + b_u + w' f(decoder(h_p, h_u, h_t; rated history)).
+    """r = e(t) + b_i + b_u + w' f(decoder(h_p, h_u, h_t; rated history)).
+
+    e(t) is the estimate of a Bayesian factorisation, given the user's ratings as of the request
+    (`trecs.models.rating_factors`). The rest is learned on top of it.
 
     The targets are the tokens of keras-nlp Transformer decoder layers. A token joins the item h_p,
     the user h_u (the id's embedding, and sums over the ratings so far) and the moment h_t (the same
@@ -55,11 +61,11 @@ class RatingHead(keras.layers.Layer):
     that a weight of attention says how far liking one item means liking another, as in SVD++ (Koren
     2008) and item-based neighbours.
 
-    b_i(t) and b_u(t) are shrunk mean residuals as of the request; b_i and b_u are learned.
+    The statistics are shrunk mean residuals as of the request; b_i and b_u are learned.
 
     In training a random share of each user's events, from none to nine tenths, is hidden from each
-    target. A user is so seen with histories of all lengths, and the few ratings that exist are not
-    learned by heart; it is what makes the head better than matrix factorisation on a small log.
+    target. The decoder so sees users with histories of all lengths, and does not learn the few
+    ratings that exist by heart.
 
     Args:
       sizes: see `RatingSizes`.
@@ -94,7 +100,7 @@ class RatingHead(keras.layers.Layer):
         self.output_norm = keras.layers.LayerNormalization(name="output_norm")
         self.hidden = keras.layers.Dense(width, activation="gelu", name="hidden")
         self.output_dropout = keras.layers.Dropout(s.dropout)
-        # Zeros: the head starts as the bias model.
+        # Zeros: the head starts as the estimate.
         self.output_layer = keras.layers.Dense(
             1 + s.num_levels, kernel_initializer="zeros", name="output"
         )
@@ -107,7 +113,7 @@ class RatingHead(keras.layers.Layer):
         self.user_embedding.build((None,))
         self.event.build((None, None, 2 * width + 3))
         self.event_norm.build((None, None, width))
-        extra = NUM_STATISTICS + _NUM_CROWD
+        extra = NUM_STATISTICS + len(_CROWD)
         self.target.build((None, None, 3 * width + extra))
         self.target_norm.build((None, None, width))
         for decoder in self.decoders:
@@ -122,6 +128,22 @@ class RatingHead(keras.layers.Layer):
         self.item_offset = self.add_weight(
             shape=(self.sizes.num_ids,), initializer="zeros", trainable=False, name="item_offset"
         )
+        self.factor_row = self.add_weight(
+            shape=(self.sizes.num_ids,),
+            dtype="int32",
+            initializer="zeros",
+            trainable=False,
+            name="factor_row",
+        )
+        self.samples = [
+            self.add_weight(
+                shape=value.shape,
+                initializer=keras.initializers.Constant(value) if name == "ridge" else "zeros",
+                trainable=False,
+                name=f"factor_{name}",
+            )
+            for name, value in no_samples(self.sizes.num_factor_rows)._asdict().items()
+        ]
         self.bounds = self.add_weight(
             shape=(2,), initializer="zeros", trainable=False, name="bounds"
         )
@@ -183,7 +205,7 @@ class RatingHead(keras.layers.Layer):
         age_s = _seconds(batch["request_time_s"][:, :, None] - batch["history_time_s"][:, None])
         prior = 5 * tf.nn.softplus(self.prior)
         means = user_statistics(visible, residual, rated, age_s, prior)
-        crowd = tf.stack([batch["candidate_offset"], batch["candidate_count"]], axis=-1)
+        crowd = tf.stack([batch[f"candidate_{name}"] for name in _CROWD], axis=-1)
         extra = tf.concat([means, crowd], axis=-1)
         user = self._user(batch["user_row"], training)
         events = self._events(history["vector"], residual, rated, rating)
@@ -204,7 +226,7 @@ class RatingHead(keras.layers.Layer):
             )
         x = self.hidden(tf.concat([self.output_norm(x), extra], axis=-1))
         output = self.output_layer(self.output_dropout(x, training=training))
-        bias = batch["candidate_offset"] + means[..., 0] + candidate["bias"] + user[:, None, -1]
+        bias = batch["candidate_estimate"] + candidate["bias"] + user[:, None, -1]
         score = bias + output[..., 0]
         if not self.sizes.num_levels:
             return score, output[..., 1:]
@@ -234,6 +256,36 @@ class RatingHead(keras.layers.Layer):
         self.item_offset.assign(item_offset)
         if self.sizes.num_levels:
             self.levels.assign(scale.standardise(scale.levels))
+
+    def set_factors(self, samples: FactorSamples, factor_row: NDArray[np.int32]) -> None:
+        """Keep samples of the factors of `num_factor_rows` items.
+
+        Args:
+          samples: see `FactorSamples`.
+          factor_row: int32 [num_ids], by row of the id embedding.
+        """
+        self.factor_row.assign(factor_row)
+        for weight, value in zip(self.samples, samples, strict=True):
+            weight.assign(value)
+
+    def factors(self) -> FactorSamples:
+        """The samples, as arrays."""
+        return FactorSamples(*(keras.ops.convert_to_numpy(weight) for weight in self.samples))
+
+    def estimate(
+        self,
+        history_row: tf.Tensor,
+        rating: tf.Tensor,
+        readable: tf.Tensor,
+        candidate_row: tf.Tensor,
+    ) -> tf.Tensor:
+        """`candidate_estimate` of candidates [B, C] that read the same history [B, L].
+
+        The rows are factor rows, the ratings in their own scale; see `estimate_ratings`.
+        """
+        samples = FactorSamples(*(weight.value for weight in self.samples))
+        standard = (rating - self.mean) / self.scale
+        return estimate_ratings(samples, history_row, standard, readable, candidate_row)
 
     def _visible(self, visible: tf.Tensor, training: bool) -> tf.Tensor:
         if not training:

@@ -23,6 +23,7 @@ RATING_FEATURES = (
     Feature("request_time_s", "int64", ("batch", "target"), "as of when"),
     Feature("candidate_offset", "float32", ("batch", "target"), "the item's mean residual by then"),
     Feature("candidate_count", "float32", ("batch", "target"), "log1p(its ratings by then) / 5"),
+    Feature("candidate_estimate", "float32", ("batch", "target"), "by the factors, standardised"),
 )
 RATING_TARGETS = (
     Feature("rating", "float32", ("batch", "target"), "what the user gave"),

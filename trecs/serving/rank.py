@@ -46,13 +46,14 @@ class Ranker(tf.Module):
             name: tf.Variable(value, trainable=False, name=f"rank_{name}")
             for name, value in {
                 **encoded,
+                "factor_row": tf.gather(head.factor_row.value, items.id_index),
                 "candidate_offset": offset,
                 "candidate_count": count,
             }.items()
         }
         self.head_variables = [w.value for w in head.weights if "item_tower" not in w.path]
-        # A closure, so that the Keras layer is no attribute of this module.
-        self._predict = _predictor(head)
+        # Closures, so that the Keras layer is no attribute of this module.
+        self._predict, self._estimate = _functions(head)
 
     def signatures(
         self, users: Lookup, candidates: Lookup, request: list[tf.TensorSpec]
@@ -130,6 +131,12 @@ class Ranker(tf.Module):
             "visible": tf.repeat(readable[:, None], shape[1], axis=1),
             "candidate_offset": tf.gather(self.tables["candidate_offset"], candidate_row),
             "candidate_count": tf.gather(self.tables["candidate_count"], candidate_row),
+            "candidate_estimate": self._estimate(
+                tf.gather(self.tables["factor_row"], history["history_row"]),
+                history["history_rating"],
+                readable,
+                tf.gather(self.tables["factor_row"], candidate_row),
+            ),
         }
         of_history, of_candidate = (
             {name: tf.gather(self.tables[name], rows) for name in ("vector", "bias", "offset")}
@@ -181,12 +188,13 @@ def newest_events(
     }
 
 
-def _predictor(
-    head: RatingHead,
-) -> Callable[[dict[str, tf.Tensor], dict[str, tf.Tensor], dict[str, tf.Tensor]], tf.Tensor]:
+def _functions(head: RatingHead) -> tuple[Callable[..., tf.Tensor], Callable[..., tf.Tensor]]:
     def predict(
         batch: dict[str, tf.Tensor], history: dict[str, tf.Tensor], candidate: dict[str, tf.Tensor]
     ) -> tf.Tensor:
         return head.predict_ratings(*head(batch, history, candidate))
 
-    return predict
+    def estimate(*history_and_candidates: tf.Tensor) -> tf.Tensor:
+        return head.estimate(*history_and_candidates)
+
+    return predict, estimate

@@ -7,7 +7,7 @@ that is drawn in it follows from the seed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
@@ -19,6 +19,11 @@ from trecs.models.ranking import RatingHead
 from trecs.models.ranking_data import RATING_FEATURES, RATING_TARGETS
 from trecs.training.rates import warmup_cosine
 from trecs.training.rating_batches import RatingRows, rating_batches
+from trecs.training.rating_estimates import (
+    fit_factors,
+    with_cross_fitted_estimates,
+    with_estimates,
+)
 
 Batch = dict[str, tf.Tensor]
 _BATCH_TARGETS = 3000
@@ -77,6 +82,9 @@ def fit_rating_head(
     Returns:
       The mean loss of each epoch.
     """
+    fit_factors(head, items, plan.rows, plan.seed)
+    rows = with_cross_fitted_estimates(plan.rows, head, items, plan.seed)
+    plan = replace(plan, rows=rows)
     rng = np.random.default_rng(plan.seed)
     num_batches = sum(1 for _ in rating_batches(plan.rows, _BATCH_TARGETS))
     step = _step_function(head, items, plan, num_batches)
@@ -98,6 +106,7 @@ def predict_rows(head: RatingHead, items: ItemTensors, rows: RatingRows) -> NDAr
     def predict(batch: Batch) -> tf.Tensor:
         return head.predict_ratings(*score_batch(head, items, batch))
 
+    rows = with_estimates(rows, head, items)
     run = tf.function(predict, input_signature=[_signature()], autograph=False)
     predicted = np.zeros(rows.num_targets, np.float32)
     for which, batch in rating_batches(rows, _BATCH_TARGETS):

@@ -37,8 +37,9 @@ class RatingRows:
     Attributes:
       events: `row`, `time_s` and `rating` [E] of the readable events, by user and time.
       targets: columns [k], by row: `event` (position in the log), `user_row`, `candidate_row`,
-        `time_s`, `rating`, `offset`, `count`, and `lo`, `hi`, `itself`: the target reads events
-        [lo, hi) but `itself`.
+        `time_s`, `rating`, `offset`, `count`, `estimate` (0, until
+        `trecs.training.rating_estimates` says better), and `lo`, `hi`, `itself`: the target reads
+        events [lo, hi) but `itself`.
       start: int64 [R + 1], the targets of row r are [start[r], start[r + 1]).
     """
 
@@ -102,6 +103,7 @@ def rating_rows(
         "rating": log.rating[targets],
         "offset": shrunk_mean(total, count),
         "count": count_feature(count),
+        "estimate": np.zeros(len(targets), np.float32),
         "lo": lo,
         "hi": hi,
         "itself": itself,
@@ -199,6 +201,7 @@ def _assemble(
         "request_time_s": np.where(valid, targets["time_s"][which], 0).astype(np.int64),
         "candidate_offset": targets["offset"][which].astype(np.float32),
         "candidate_count": targets["count"][which].astype(np.float32),
+        "candidate_estimate": targets["estimate"][which].astype(np.float32),
         "rating": targets["rating"][which].astype(np.float32),
         "weight": (valid / valid.sum()).astype(np.float32),
     }

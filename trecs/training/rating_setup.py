@@ -13,10 +13,11 @@ from trecs.models.ranking import RatingHead, RatingSizes
 from trecs.models.ranking_data import RatingScale, shrunk_mean
 from trecs.models.ranking_store import build_rating_head
 from trecs.settings import RatingConfig
+from trecs.training.rating_estimates import MOST_ITEMS
 from trecs.training.rating_statistics import item_sums
 
 _MAX_LEVELS = 100
-_RATINGS_IN_ALL = 1_200_000
+_RATINGS_IN_ALL = 600_000
 
 
 def rating_loss(settings: RatingConfig, log: EventLog, train: NDArray[np.int64]) -> str:
@@ -50,7 +51,7 @@ def rating_loss(settings: RatingConfig, log: EventLog, train: NDArray[np.int64])
 
 def rating_epochs(settings: RatingConfig, num_ratings: int) -> int:
     """Passes over so many training ratings, see `RatingConfig.epochs`."""
-    return settings.epochs or min(max(_RATINGS_IN_ALL // num_ratings, 2), 12)
+    return settings.epochs or min(max(_RATINGS_IN_ALL // num_ratings, 2), 6)
 
 
 def make_rating_head(
@@ -75,6 +76,7 @@ def make_rating_head(
             num_users=len(vocabulary.user_ids) + 1,
             num_ids=num_id_rows(vocabulary),
             num_category_values=num_category_rows(vocabulary),
+            num_factor_rows=1 + min(num_id_rows(vocabulary), MOST_ITEMS),
             num_levels=len(scale.levels) if loss == "cross-entropy" else 0,
         ),
         items,

@@ -1,0 +1,84 @@
+"""What samples of item factors say of a rating: the user is found from the ratings read so far.
+
+Given a sample, the mean of a user's factors is a ridge regression of the ratings on the factors of
+the items. The estimate is what it predicts, averaged over the samples. It needs no table of users,
+so a rating counts from the moment that it comes, of a new user too.
+
+`trecs.training.factor_sampling` makes the samples; its head says the model and the sources.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+NUM_SAMPLES = 16
+NUM_FACTORS = 17
+"""The last stands for the user's bias."""
+UNKNOWN_FACTOR_ROW = 0
+"""Factors of an item without any: the mean of the others, and no link."""
+
+
+class FactorSamples(NamedTuple):
+    """S samples of the W factors of N items.
+
+    Attributes:
+      loading: float32 [S, N, W], the last column 1.
+      bias: float32 [S, N], of the item.
+      link: float32 [S, N, W], what having had the item says of the user's factors.
+      mean: float32 [S, W], of users' factors.
+      ridge: float32 [S, W, W], precision of users' factors over that of a rating.
+    """
+
+    loading: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    link: NDArray[np.float32]
+    mean: NDArray[np.float32]
+    ridge: NDArray[np.float32]
+
+
+def no_samples(num_items: int) -> FactorSamples:
+    """Samples by which every estimate is 0, the mean rating."""
+    by_item = NUM_SAMPLES, num_items, NUM_FACTORS
+    return FactorSamples(
+        np.zeros(by_item, np.float32),
+        np.zeros(by_item[:2], np.float32),
+        np.zeros(by_item, np.float32),
+        np.zeros((NUM_SAMPLES, NUM_FACTORS), np.float32),
+        np.tile(np.eye(NUM_FACTORS, dtype=np.float32), (NUM_SAMPLES, 1, 1)),
+    )
+
+
+def estimate_ratings(
+    samples: FactorSamples,
+    history_row: tf.Tensor,
+    rating: tf.Tensor,
+    readable: tf.Tensor,
+    candidate_row: tf.Tensor,
+) -> tf.Tensor:
+    """Estimates for candidates that all read the same history, float32 [B, C].
+
+    Args:
+      samples: of tensors.
+      history_row: int32 [B, L], factor rows of the user's events.
+      rating: float32 [B, L], standardised; NaN where not known.
+      readable: bool [B, L], which events may be read.
+      candidate_row: int32 [B, C], factor rows.
+    """
+    seen = tf.cast(readable, tf.float32)
+    rated = tf.cast(readable & tf.math.is_finite(rating), tf.float32)
+    loading = tf.gather(samples.loading, history_row, axis=1)  # [S, B, L, W]
+    rest = tf.where(rated > 0, rating, 0.0) - tf.gather(samples.bias, history_row, axis=1)
+    weighted = loading * rated[..., None]
+    gram = tf.matmul(weighted, loading, transpose_a=True)
+    scale = tf.math.rsqrt(tf.maximum(tf.reduce_sum(seen, axis=1), 1.0))
+    links = tf.einsum("bl,sblw->sbw", seen, tf.gather(samples.link, history_row, axis=1))
+    prior = samples.mean[:, None] + links * scale[:, None]
+    right = tf.linalg.matvec(samples.ridge[:, None], prior)
+    right += tf.einsum("sblw,sbl->sbw", weighted, rest)
+    user = tf.linalg.solve(samples.ridge[:, None] + gram, right[..., None])[..., 0]
+    found = tf.einsum("sbw,sbcw->sbc", user, tf.gather(samples.loading, candidate_row, axis=1))
+    return tf.reduce_mean(found + tf.gather(samples.bias, candidate_row, axis=1), axis=0)

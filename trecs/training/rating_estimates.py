@@ -1,0 +1,177 @@
+"""Estimates of `trecs.models.rating_factors` for rows of targets, each with its own history."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from trecs.models.item_tensors import ItemTensors
+from trecs.models.ranking import RatingHead
+from trecs.models.rating_factors import UNKNOWN_FACTOR_ROW, FactorSamples
+from trecs.training.factor_sampling import sample_factors
+from trecs.training.rating_batches import RatingRows
+
+MOST_ITEMS = 20_000
+"""Items with factors, the most rated; the others have too few ratings to be told apart."""
+_FOLDS = 2
+_UNKNOWN = 0.1
+"""Share of items that a fold takes for unknown, so that the head learns what to do with such."""
+
+
+def fit_factors(head: RatingHead, items: ItemTensors, rows: RatingRows, seed: int) -> None:
+    """Give a head the factors of the items that training targets rate."""
+    id_index = items.rows()["id_index"].numpy()
+    count = np.bincount(id_index[rows.targets["candidate_row"]], minlength=head.sizes.num_ids)
+    known = np.argsort(-count, kind="stable")[: head.sizes.num_factor_rows - 1]
+    known = known[count[known] > 0]
+    factor_row = np.zeros(head.sizes.num_ids, np.int32)
+    factor_row[known] = np.arange(1, len(known) + 1)
+    every = np.ones(rows.num_targets, bool)
+    num_items = head.sizes.num_factor_rows
+    samples = _samples(rows, every, factor_row[id_index], _scale(head), num_items, seed)
+    head.set_factors(samples, factor_row)
+
+
+def with_estimates(rows: RatingRows, head: RatingHead, items: ItemTensors) -> RatingRows:
+    """The same rows with the estimate of every target by the head's factors."""
+    factor_row = _factor_row(head, items)
+    samples, scale = head.factors(), _scale(head)
+    candidate = factor_row[rows.targets["candidate_row"]]
+    return _filled(rows, _estimates(rows, samples, factor_row, candidate, scale))
+
+
+def with_cross_fitted_estimates(
+    rows: RatingRows, head: RatingHead, items: ItemTensors, seed: int
+) -> RatingRows:
+    """The training rows with estimates by factors that have not seen any rating of the user.
+
+    As a rating to come is estimated: by factors that know it, estimates of training targets would
+    be better than any later one, and the head would learn to trust them too much.
+
+    Args:
+      rows: of the training targets.
+      head: with the factors of `fit_factors`.
+      items: of the head.
+      seed: of the folds and samples.
+    """
+    factor_row, scale = _factor_row(head, items), _scale(head)
+    dice = np.random.default_rng(seed)
+    user = rows.targets["user_row"]
+    fold = dice.integers(_FOLDS, size=int(user.max(initial=0)) + 1)[user]
+    num_items = head.sizes.num_factor_rows
+    estimate = np.zeros(rows.num_targets, np.float32)
+    for number in range(_FOLDS):
+        asked = fold == number
+        if asked.all() or not asked.any():
+            # Of a single user: nothing is known but the mean.
+            continue
+        samples = _samples(rows, ~asked, factor_row, scale, num_items, seed + number)
+        candidate = factor_row[rows.targets["candidate_row"]]
+        hidden = dice.random(num_items) < _UNKNOWN
+        candidate = np.where(hidden[candidate], UNKNOWN_FACTOR_ROW, candidate)
+        part = _rows_of(rows, asked)
+        estimate[asked] = _estimates(part, samples, factor_row, candidate[asked], scale)
+    return _filled(rows, estimate)
+
+
+def _factor_row(head: RatingHead, items: ItemTensors) -> NDArray[np.int32]:
+    """int32 [M], by item row."""
+    row: NDArray[np.int32] = tf.gather(head.factor_row.value, items.rows()["id_index"]).numpy()
+    return row
+
+
+def _scale(head: RatingHead) -> tuple[float, float]:
+    return float(head.mean.numpy()), float(head.scale.numpy())
+
+
+def _samples(
+    rows: RatingRows,
+    chosen: NDArray[np.bool_],
+    factor_row: NDArray[np.int32],
+    scale: tuple[float, float],
+    num_items: int,
+    seed: int,
+) -> FactorSamples:
+    """Samples given some of the targets' ratings."""
+    targets = {name: column[chosen] for name, column in rows.targets.items()}
+    item = factor_row[targets["candidate_row"]]
+    known = item != UNKNOWN_FACTOR_ROW
+    standard = (targets["rating"].astype(np.float64) - scale[0]) / scale[1]
+    user = targets["user_row"]
+    return sample_factors(user[known], item[known], standard[known], num_items, seed)
+
+
+def _filled(rows: RatingRows, estimate: NDArray[np.float32]) -> RatingRows:
+    return replace(rows, targets={**rows.targets, "estimate": estimate})
+
+
+def _rows_of(rows: RatingRows, chosen: NDArray[np.bool_]) -> RatingRows:
+    """Rows that hold some of the targets: a row is of one user, so all of its targets or none."""
+    num = np.diff(rows.start)
+    kept = chosen[rows.start[:-1]]
+    start = np.concatenate([[0], np.cumsum(num[kept])])
+    targets = {name: column[chosen] for name, column in rows.targets.items()}
+    return RatingRows(rows.events, targets, start)
+
+
+def _estimates(
+    rows: RatingRows,
+    samples: FactorSamples,
+    factor_row: NDArray[np.int32],
+    candidate: NDArray[np.int32],
+    scale: tuple[float, float],
+) -> NDArray[np.float32]:
+    item = factor_row[rows.events["row"]]
+    standard = ((rows.events["rating"] - scale[0]) / scale[1]).astype(np.float32)
+    found = np.zeros(rows.num_targets, np.float32)
+    for begin, end in zip(rows.start[:-1], rows.start[1:], strict=True):
+        reads = np.stack([rows.targets[name][begin:end] for name in ("lo", "hi", "itself")], 1)
+        distinct, which = np.unique(reads, axis=0, return_inverse=True)
+        first, last = int(distinct[:, 0].min()), int(distinct[:, 1].max())
+        part = slice(first, last)
+        user = _users(samples, item[part], standard[part], distinct - first)
+        asked = candidate[begin:end]
+        loading = samples.loading[:, asked]
+        product = np.einsum("scw,scw->sc", user[:, which.ravel()], loading)
+        found[begin:end] = (product + samples.bias[:, asked]).mean(axis=0)
+    return found
+
+
+def _users(
+    samples: FactorSamples,
+    item: NDArray[np.int32],
+    rating: NDArray[np.float32],
+    reads: NDArray[np.int64],
+) -> NDArray[np.float32]:
+    """Factors [S, D, W] of a user by what is read: events [lo, hi) but `itself`, of [L]."""
+    lo, hi, itself = reads.T
+    num_samples, _, width = samples.loading.shape
+    rated = np.isfinite(rating)
+    loading = samples.loading[:, item] * rated[:, None]
+    rest = np.where(rated, rating, 0.0) - samples.bias[:, item]
+    columns = np.concatenate(
+        [
+            np.einsum("slv,slw->slvw", loading, loading).reshape(*loading.shape[:2], width**2),
+            loading * rest[..., None],
+            samples.link[:, item],
+        ],
+        axis=-1,
+    )
+    sums = np.zeros((num_samples, len(item) + 1, columns.shape[-1]), np.float32)
+    np.cumsum(columns, axis=1, out=sums[:, 1:])
+    read = sums[:, hi] - sums[:, lo]
+    count = hi - lo
+    # `itself` may lie outside of what is read, before the first event too.
+    own = (itself >= lo) & (itself < hi)
+    if own.any():
+        read[:, own] -= columns[:, itself[own]]
+        count = count - own
+    gram, products, links = np.split(read, [width**2, width**2 + width], axis=-1)
+    prior = samples.mean[:, None] + links / np.sqrt(np.maximum(count, 1))[:, None]
+    right = np.einsum("swv,sdv->sdw", samples.ridge, prior) + products
+    left = samples.ridge[:, None] + gram.reshape(num_samples, len(lo), width, width)
+    user: NDArray[np.float32] = np.linalg.solve(left, right[..., None])[..., 0]
+    return user
