@@ -31,7 +31,7 @@ def some_factors(head):
     drawn = {
         name: dice.normal(0, 0.3, getattr(samples, name).shape) for name in ("loading", "link")
     }
-    return samples._replace(**drawn), rows.astype(np.int32)
+    return samples._replace(**drawn), rows.astype(np.int32), (rows > 0) / np.float32(5)
 
 
 class Ratings:

@@ -14,10 +14,15 @@ from numpy.typing import NDArray
 from trecs.models.item_tower import ItemTower
 from trecs.models.ranking_data import RatingScale
 from trecs.models.ranking_statistics import NUM_STATISTICS, user_statistics
-from trecs.models.rating_factors import FactorSamples, estimate_ratings, no_samples
+from trecs.models.rating_factors import (
+    FactorSamples,
+    estimate_ratings,
+    no_samples,
+    ratings_since,
+)
 
 _MAX_HIDDEN = 0.9
-_CROWD = ("estimate", "offset", "count")
+_CROWD = ("estimate", "offset", "count", "fitted")
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,8 @@ class RatingHead(keras.layers.Layer):
     """r = e(t) + b_i + b_u + w' f(decoder(h_p, h_u, h_t; rated history)).
 
     e(t) is the estimate of a Bayesian factorisation, given the user's ratings as of the request
-    (`trecs.models.rating_factors`). The rest is learned on top of it.
+    (`trecs.models.rating_factors`), and of the item those that came since. The rest is learned on
+    top of it.
 
     The targets are the tokens of keras-nlp Transformer decoder layers. A token joins the item h_p,
     the user h_u (the id's embedding, and sums over the ratings so far) and the moment h_t (the same
@@ -134,6 +140,9 @@ class RatingHead(keras.layers.Layer):
             initializer="zeros",
             trainable=False,
             name="factor_row",
+        )
+        self.fitted = self.add_weight(
+            shape=(self.sizes.num_ids,), initializer="zeros", trainable=False, name="fitted"
         )
         self.samples = [
             self.add_weight(
@@ -226,7 +235,13 @@ class RatingHead(keras.layers.Layer):
             )
         x = self.hidden(tf.concat([self.output_norm(x), extra], axis=-1))
         output = self.output_layer(self.output_dropout(x, training=training))
-        bias = batch["candidate_estimate"] + candidate["bias"] + user[:, None, -1]
+        since = ratings_since(
+            batch["candidate_offset"],
+            batch["candidate_count"],
+            candidate["offset"],
+            batch["candidate_fitted"],
+        )
+        bias = batch["candidate_estimate"] + since + candidate["bias"] + user[:, None, -1]
         score = bias + output[..., 0]
         if not self.sizes.num_levels:
             return score, output[..., 1:]
@@ -257,14 +272,18 @@ class RatingHead(keras.layers.Layer):
         if self.sizes.num_levels:
             self.levels.assign(scale.standardise(scale.levels))
 
-    def set_factors(self, samples: FactorSamples, factor_row: NDArray[np.int32]) -> None:
+    def set_factors(
+        self, samples: FactorSamples, factor_row: NDArray[np.int32], fitted: NDArray[np.float32]
+    ) -> None:
         """Keep samples of the factors of `num_factor_rows` items.
 
         Args:
           samples: see `FactorSamples`.
           factor_row: int32 [num_ids], by row of the id embedding.
+          fitted: float32 [num_ids], `candidate_fitted` likewise.
         """
         self.factor_row.assign(factor_row)
+        self.fitted.assign(fitted)
         for weight, value in zip(self.samples, samples, strict=True):
             weight.assign(value)
 

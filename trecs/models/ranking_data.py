@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from trecs.features.spec import Feature
 
 MAX_HISTORY = 512
 """Newest events that a target reads."""
-_ITEM_PRIOR = 10.0
+ITEM_PRIOR = 10.0
 
 RATING_FEATURES = (
     Feature("user_row", "int32", ("batch",), "row of the user embedding, 0 unknown"),
@@ -24,6 +25,9 @@ RATING_FEATURES = (
     Feature("candidate_offset", "float32", ("batch", "target"), "the item's mean residual by then"),
     Feature("candidate_count", "float32", ("batch", "target"), "log1p(its ratings by then) / 5"),
     Feature("candidate_estimate", "float32", ("batch", "target"), "by the factors, standardised"),
+    Feature(
+        "candidate_fitted", "float32", ("batch", "target"), "log1p(ratings they had of it) / 5"
+    ),
 )
 RATING_TARGETS = (
     Feature("rating", "float32", ("batch", "target"), "what the user gave"),
@@ -66,7 +70,7 @@ def fit_scale(rating: NDArray[np.float32]) -> RatingScale:
 
 def shrunk_mean(total: NDArray[np.float64], count: NDArray[np.int64]) -> NDArray[np.float32]:
     """Mean residual of an item as if ten ratings at the mean had come too; 0 for no rating."""
-    mean: NDArray[np.float32] = (total / (count + _ITEM_PRIOR)).astype(np.float32)
+    mean: NDArray[np.float32] = (total / (count + ITEM_PRIOR)).astype(np.float32)
     return mean
 
 
@@ -74,3 +78,8 @@ def count_feature(count: NDArray[np.int64]) -> NDArray[np.float32]:
     """`candidate_count` of counts."""
     feature: NDArray[np.float32] = (np.log1p(count) / 5).astype(np.float32)
     return feature
+
+
+def ratings_counted(feature: tf.Tensor) -> tf.Tensor:
+    """The counts that `count_feature` was made of."""
+    return tf.math.expm1(5 * feature)

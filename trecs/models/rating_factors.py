@@ -15,6 +15,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from trecs.models.ranking_data import ITEM_PRIOR, ratings_counted
+
 NUM_SAMPLES = 16
 NUM_FACTORS = 17
 """The last stands for the user's bias."""
@@ -50,6 +52,24 @@ def no_samples(num_items: int) -> FactorSamples:
         np.zeros((NUM_SAMPLES, NUM_FACTORS), np.float32),
         np.tile(np.eye(NUM_FACTORS, dtype=np.float32), (NUM_SAMPLES, 1, 1)),
     )
+
+
+def ratings_since(
+    offset: tf.Tensor, count: tf.Tensor, fitted_offset: tf.Tensor, fitted: tf.Tensor
+) -> tf.Tensor:
+    """What an item's ratings since the factors were fitted add to its bias.
+
+    Their sum over the number of all, shrunk as `shrunk_mean` does; for an item that the factors
+    do not know, its offset. 0 where there are no more ratings than the factors had, as in training.
+
+    Args:
+      offset, count: `candidate_offset` and `candidate_count`, as of the request.
+      fitted_offset, fitted: the same of the ratings that the factors had; `fitted` is 0 for none.
+    """
+    now, then = ratings_counted(count), ratings_counted(fitted)
+    total = offset * (now + ITEM_PRIOR)
+    known = tf.where(fitted > 0, fitted_offset * (then + ITEM_PRIOR), 0.0)
+    return tf.where(now > then + 0.5, (total - known) / (now + ITEM_PRIOR), 0.0)
 
 
 def estimate_ratings(

@@ -47,6 +47,7 @@ class Ranker(tf.Module):
             for name, value in {
                 **encoded,
                 "factor_row": tf.gather(head.factor_row.value, items.id_index),
+                "candidate_fitted": tf.gather(head.fitted.value, items.id_index),
                 "candidate_offset": offset,
                 "candidate_count": count,
             }.items()
@@ -131,6 +132,7 @@ class Ranker(tf.Module):
             "visible": tf.repeat(readable[:, None], shape[1], axis=1),
             "candidate_offset": tf.gather(self.tables["candidate_offset"], candidate_row),
             "candidate_count": tf.gather(self.tables["candidate_count"], candidate_row),
+            "candidate_fitted": tf.gather(self.tables["candidate_fitted"], candidate_row),
             "candidate_estimate": self._estimate(
                 tf.gather(self.tables["factor_row"], history["history_row"]),
                 history["history_rating"],

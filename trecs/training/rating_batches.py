@@ -37,7 +37,7 @@ class RatingRows:
     Attributes:
       events: `row`, `time_s` and `rating` [E] of the readable events, by user and time.
       targets: columns [k], by row: `event` (position in the log), `user_row`, `candidate_row`,
-        `time_s`, `rating`, `offset`, `count`, `estimate` (0, until
+        `time_s`, `rating`, `offset`, `count`, `estimate` and `fitted` (0, until
         `trecs.training.rating_estimates` says better), and `lo`, `hi`, `itself`: the target reads
         events [lo, hi) but `itself`.
       start: int64 [R + 1], the targets of row r are [start[r], start[r + 1]).
@@ -104,6 +104,7 @@ def rating_rows(
         "offset": shrunk_mean(total, count),
         "count": count_feature(count),
         "estimate": np.zeros(len(targets), np.float32),
+        "fitted": np.zeros(len(targets), np.float32),
         "lo": lo,
         "hi": hi,
         "itself": itself,
@@ -202,6 +203,7 @@ def _assemble(
         "candidate_offset": targets["offset"][which].astype(np.float32),
         "candidate_count": targets["count"][which].astype(np.float32),
         "candidate_estimate": targets["estimate"][which].astype(np.float32),
+        "candidate_fitted": targets["fitted"][which].astype(np.float32),
         "rating": targets["rating"][which].astype(np.float32),
         "weight": (valid / valid.sum()).astype(np.float32),
     }

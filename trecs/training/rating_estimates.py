@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from trecs.models.item_tensors import ItemTensors
 from trecs.models.ranking import RatingHead
+from trecs.models.ranking_data import count_feature
 from trecs.models.rating_factors import UNKNOWN_FACTOR_ROW, FactorSamples
 from trecs.training.factor_sampling import sample_factors
 from trecs.training.rating_batches import RatingRows
@@ -32,7 +33,7 @@ def fit_factors(head: RatingHead, items: ItemTensors, rows: RatingRows, seed: in
     every = np.ones(rows.num_targets, bool)
     num_items = head.sizes.num_factor_rows
     samples = _samples(rows, every, factor_row[id_index], _scale(head), num_items, seed)
-    head.set_factors(samples, factor_row)
+    head.set_factors(samples, factor_row, count_feature(np.where(factor_row > 0, count, 0)))
 
 
 def with_estimates(rows: RatingRows, head: RatingHead, items: ItemTensors) -> RatingRows:
@@ -40,7 +41,8 @@ def with_estimates(rows: RatingRows, head: RatingHead, items: ItemTensors) -> Ra
     factor_row = _factor_row(head, items)
     samples, scale = head.factors(), _scale(head)
     candidate = factor_row[rows.targets["candidate_row"]]
-    return _filled(rows, _estimates(rows, samples, factor_row, candidate, scale))
+    estimate = _estimates(rows, samples, factor_row, candidate, scale)
+    return _filled(rows, estimate, _fitted(rows, head, items))
 
 
 def with_cross_fitted_estimates(
@@ -62,7 +64,7 @@ def with_cross_fitted_estimates(
     user = rows.targets["user_row"]
     fold = dice.integers(_FOLDS, size=int(user.max(initial=0)) + 1)[user]
     num_items = head.sizes.num_factor_rows
-    estimate = np.zeros(rows.num_targets, np.float32)
+    estimate, fitted = np.zeros(rows.num_targets, np.float32), _fitted(rows, head, items)
     for number in range(_FOLDS):
         asked = fold == number
         if asked.all() or not asked.any():
@@ -74,13 +76,20 @@ def with_cross_fitted_estimates(
         candidate = np.where(hidden[candidate], UNKNOWN_FACTOR_ROW, candidate)
         part = _rows_of(rows, asked)
         estimate[asked] = _estimates(part, samples, factor_row, candidate[asked], scale)
-    return _filled(rows, estimate)
+        fitted[asked & (candidate == UNKNOWN_FACTOR_ROW)] = 0
+    return _filled(rows, estimate, fitted)
 
 
 def _factor_row(head: RatingHead, items: ItemTensors) -> NDArray[np.int32]:
     """int32 [M], by item row."""
     row: NDArray[np.int32] = tf.gather(head.factor_row.value, items.rows()["id_index"]).numpy()
     return row
+
+
+def _fitted(rows: RatingRows, head: RatingHead, items: ItemTensors) -> NDArray[np.float32]:
+    id_index = tf.gather(items.rows()["id_index"], rows.targets["candidate_row"])
+    fitted: NDArray[np.float32] = tf.gather(head.fitted.value, id_index).numpy()
+    return fitted
 
 
 def _scale(head: RatingHead) -> tuple[float, float]:
@@ -104,8 +113,10 @@ def _samples(
     return sample_factors(user[known], item[known], standard[known], num_items, seed)
 
 
-def _filled(rows: RatingRows, estimate: NDArray[np.float32]) -> RatingRows:
-    return replace(rows, targets={**rows.targets, "estimate": estimate})
+def _filled(
+    rows: RatingRows, estimate: NDArray[np.float32], fitted: NDArray[np.float32]
+) -> RatingRows:
+    return replace(rows, targets={**rows.targets, "estimate": estimate, "fitted": fitted})
 
 
 def _rows_of(rows: RatingRows, chosen: NDArray[np.bool_]) -> RatingRows:
