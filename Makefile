@@ -106,7 +106,7 @@ step-speed: $(STAMP)  ## time a training step beside its matrix products, and it
 	$(BIN)/python benchmarks/step_speed.py
 
 .PHONY: ratings
-ratings: $(STAMP)  ## rating errors of MovieLens-100K: temporal split and five random folds (half an hour)
+ratings: $(STAMP)  ## rating errors of MovieLens-100K: temporal split and five random folds (a quarter of an hour)
 	$(BIN)/python benchmarks/ratings.py
 
 .PHONY: peers

@@ -62,7 +62,7 @@ class ServerSettings:
     max_candidates: int = 1000
     max_pairs: int = 16_384
     max_queued: int = 1024
-    batch_rows: int = 24
+    batch_rows: int = 16
     batch_window_s: float = 0.001
     timeout_s: float = 10.0
     stop_s: float = 15.0
