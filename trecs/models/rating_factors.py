@@ -90,15 +90,27 @@ def estimate_ratings(
     """
     seen = tf.cast(readable, tf.float32)
     rated = tf.cast(readable & tf.math.is_finite(rating), tf.float32)
-    loading = tf.gather(samples.loading, history_row, axis=1)  # [S, B, L, W]
-    rest = tf.where(rated > 0, rating, 0.0) - tf.gather(samples.bias, history_row, axis=1)
-    weighted = loading * rated[..., None]
-    gram = tf.matmul(weighted, loading, transpose_a=True)
-    scale = tf.math.rsqrt(tf.maximum(tf.reduce_sum(seen, axis=1), 1.0))
-    links = tf.einsum("bl,sblw->sbw", seen, tf.gather(samples.link, history_row, axis=1))
-    prior = samples.mean[:, None] + links * scale[:, None]
-    right = tf.linalg.matvec(samples.ridge[:, None], prior)
-    right += tf.einsum("sblw,sbl->sbw", weighted, rest)
-    user = tf.linalg.solve(samples.ridge[:, None] + gram, right[..., None])[..., 0]
-    found = tf.einsum("sbw,sbcw->sbc", user, tf.gather(samples.loading, candidate_row, axis=1))
-    return tf.reduce_mean(found + tf.gather(samples.bias, candidate_row, axis=1), axis=0)
+    known = tf.where(rated > 0, rating, 0.0)
+    scale = tf.math.rsqrt(tf.maximum(tf.reduce_sum(seen, axis=1, keepdims=True), 1.0))
+    num_samples, num_items, width = samples.loading.shape
+    loadings, links = (tf.reshape(t, [-1, width]) for t in (samples.loading, samples.link))
+    biases = tf.reshape(samples.bias, [-1])
+
+    def estimate(number: tf.Tensor) -> tf.Tensor:
+        history, candidate = (row + number * num_items for row in (history_row, candidate_row))
+        loading = tf.gather(loadings, history)  # [B, L, W]
+        weighted = loading * rated[..., None]
+        gram = tf.matmul(weighted, loading, transpose_a=True)
+        had = tf.einsum("bl,blw->bw", seen, tf.gather(links, history))
+        ridge = samples.ridge[number]
+        right = tf.linalg.matvec(ridge, samples.mean[number] + had * scale)
+        right += tf.einsum("blw,bl->bw", weighted, known - tf.gather(biases, history))
+        user = tf.linalg.solve(ridge + gram, right[..., None])
+        product = tf.matmul(tf.gather(loadings, candidate), user)[..., 0]
+        return product + tf.gather(biases, candidate)
+
+    # A few at a time: all together need gigabytes for a request of many rows.
+    found = tf.map_fn(
+        estimate, tf.range(num_samples), fn_output_signature=tf.float32, parallel_iterations=4
+    )
+    return tf.reduce_mean(found, axis=0)
