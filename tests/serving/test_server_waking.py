@@ -28,7 +28,7 @@ MODEL = cast("LoadedVersion", _Doubles())
 
 
 def _batcher(window_s: float) -> Batcher:
-    return Batcher(ServerSettings(batch_window_s=window_s), lambda rows: None)
+    return Batcher(ServerSettings(batch_rows=24, batch_window_s=window_s), lambda rows: None)
 
 
 def _inputs(time_s: int) -> Arrays:
