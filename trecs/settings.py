@@ -146,8 +146,8 @@ class RatingConfig:
     """`mse`; `cross-entropy` over the distinct ratings, whose expected value is predicted; `none`:
     no head. `auto`: mse where the training ratings have 2 to 100 distinct values, else none."""
     epochs: int = 0
-    """Passes over the training ratings. 0: by their number, from 12 for up to 100,000 down to 2 for
-    600,000 and more."""
+    """Passes over the training ratings. 0: by their number, from 6 for up to 100,000 down to 2 for
+    more than 200,000."""
 
 
 @dataclass(frozen=True)

@@ -272,6 +272,11 @@ class RatingHead(keras.layers.Layer):
         if self.sizes.num_levels:
             self.levels.assign(scale.standardise(scale.levels))
 
+    def standardise(self, rating: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Ratings less the training ratings' mean, in their deviations; as many digits as given."""
+        standard: NDArray[np.floating] = (rating - float(self.mean)) / float(self.scale)
+        return standard
+
     def set_factors(
         self, samples: FactorSamples, factor_row: NDArray[np.int32], fitted: NDArray[np.float32]
     ) -> None:

@@ -156,8 +156,8 @@ def make_ranker(head: RatingHead, items: ItemTable, log: EventLog) -> Ranker:
       log: all events.
     """
     events, rating = log.rated(np.arange(log.num_events))
-    residual = (rating - float(head.mean.numpy())) / float(head.scale.numpy())
-    total, count = item_sums(items.row_of_code[log.item[events]], residual, len(items.id_index))
+    residual, row = head.standardise(rating), items.row_of_code[log.item[events]]
+    total, count = item_sums(row, residual, len(items.id_index))
     return Ranker(head, items, shrunk_mean(total, count), count_feature(count))
 
 

@@ -91,6 +91,7 @@ class _Side:
       value: [n, W], factors and, last, bias.
       link: [F, W]; link_precision: of it.
       mean: [W]; precision: [W, W].
+      columns: int64 [F], the counterparts that the features stand for.
     """
 
     count: sp.csr_array

@@ -31,17 +31,15 @@ def fit_factors(head: RatingHead, items: ItemTensors, rows: RatingRows, seed: in
     factor_row = np.zeros(head.sizes.num_ids, np.int32)
     factor_row[known] = np.arange(1, len(known) + 1)
     every = np.ones(rows.num_targets, bool)
-    num_items = head.sizes.num_factor_rows
-    samples = _samples(rows, every, factor_row[id_index], _scale(head), num_items, seed)
+    samples = _samples(rows, every, head, factor_row[id_index], seed)
     head.set_factors(samples, factor_row, count_feature(np.where(factor_row > 0, count, 0)))
 
 
 def with_estimates(rows: RatingRows, head: RatingHead, items: ItemTensors) -> RatingRows:
     """The same rows with the estimate of every target by the head's factors."""
     factor_row = _factor_row(head, items)
-    samples, scale = head.factors(), _scale(head)
     candidate = factor_row[rows.targets["candidate_row"]]
-    estimate = _estimates(rows, samples, factor_row, candidate, scale)
+    estimate = _estimates(rows, head, head.factors(), factor_row, candidate)
     return _filled(rows, estimate, _fitted(rows, head, items))
 
 
@@ -59,23 +57,22 @@ def with_cross_fitted_estimates(
       items: of the head.
       seed: of the folds and samples.
     """
-    factor_row, scale = _factor_row(head, items), _scale(head)
+    factor_row = _factor_row(head, items)
+    known = factor_row[rows.targets["candidate_row"]]
     dice = np.random.default_rng(seed)
     user = rows.targets["user_row"]
     fold = dice.integers(_FOLDS, size=int(user.max(initial=0)) + 1)[user]
-    num_items = head.sizes.num_factor_rows
     estimate, fitted = np.zeros(rows.num_targets, np.float32), _fitted(rows, head, items)
     for number in range(_FOLDS):
         asked = fold == number
         if asked.all() or not asked.any():
             # Of a single user: nothing is known but the mean.
             continue
-        samples = _samples(rows, ~asked, factor_row, scale, num_items, seed + number)
-        candidate = factor_row[rows.targets["candidate_row"]]
-        hidden = dice.random(num_items) < _UNKNOWN
-        candidate = np.where(hidden[candidate], UNKNOWN_FACTOR_ROW, candidate)
+        samples = _samples(rows, ~asked, head, factor_row, seed + number)
+        hidden = dice.random(head.sizes.num_factor_rows) < _UNKNOWN
+        candidate = np.where(hidden[known], UNKNOWN_FACTOR_ROW, known)
         part = _rows_of(rows, asked)
-        estimate[asked] = _estimates(part, samples, factor_row, candidate[asked], scale)
+        estimate[asked] = _estimates(part, head, samples, factor_row, candidate[asked])
         fitted[asked & (candidate == UNKNOWN_FACTOR_ROW)] = 0
     return _filled(rows, estimate, fitted)
 
@@ -92,25 +89,19 @@ def _fitted(rows: RatingRows, head: RatingHead, items: ItemTensors) -> NDArray[n
     return fitted
 
 
-def _scale(head: RatingHead) -> tuple[float, float]:
-    return float(head.mean.numpy()), float(head.scale.numpy())
-
-
 def _samples(
     rows: RatingRows,
     chosen: NDArray[np.bool_],
+    head: RatingHead,
     factor_row: NDArray[np.int32],
-    scale: tuple[float, float],
-    num_items: int,
     seed: int,
 ) -> FactorSamples:
     """Samples given some of the targets' ratings."""
-    targets = {name: column[chosen] for name, column in rows.targets.items()}
-    item = factor_row[targets["candidate_row"]]
-    known = item != UNKNOWN_FACTOR_ROW
-    standard = (targets["rating"].astype(np.float64) - scale[0]) / scale[1]
-    user = targets["user_row"]
-    return sample_factors(user[known], item[known], standard[known], num_items, seed)
+    item = factor_row[rows.targets["candidate_row"]]
+    told = chosen & (item != UNKNOWN_FACTOR_ROW)
+    standard = head.standardise(rows.targets["rating"][told].astype(np.float64))
+    user, num_items = rows.targets["user_row"][told], head.sizes.num_factor_rows
+    return sample_factors(user, item[told], standard, num_items, seed)
 
 
 def _filled(
@@ -130,13 +121,13 @@ def _rows_of(rows: RatingRows, chosen: NDArray[np.bool_]) -> RatingRows:
 
 def _estimates(
     rows: RatingRows,
+    head: RatingHead,
     samples: FactorSamples,
     factor_row: NDArray[np.int32],
     candidate: NDArray[np.int32],
-    scale: tuple[float, float],
 ) -> NDArray[np.float32]:
     item = factor_row[rows.events["row"]]
-    standard = ((rows.events["rating"] - scale[0]) / scale[1]).astype(np.float32)
+    standard = head.standardise(rows.events["rating"]).astype(np.float32)
     found = np.zeros(rows.num_targets, np.float32)
     for begin, end in zip(rows.start[:-1], rows.start[1:], strict=True):
         reads = np.stack([rows.targets[name][begin:end] for name in ("lo", "hi", "itself")], 1)
