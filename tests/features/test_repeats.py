@@ -9,6 +9,7 @@ from trecs.features.repeats import (
     HOUR_WEIGHTS,
     NUM_SUMS,
     find_occurrences,
+    item_habits,
     own_entries,
 )
 
@@ -61,3 +62,28 @@ def test_sums_are_those_over_all_occurrences_so_far():
             for k in range(1, len(HOUR_WEIGHTS)):
                 expected.append((np.exp(-days / HOUR_DAYS) * turn(2 * np.pi * k * days)).sum())
         np.testing.assert_allclose(found[event], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_habits_are_means_drawn_towards_the_logs_average():
+    """Item 7: 4 events after others' 3 repeats of it; item 8: one; row 9: never taken."""
+    days = np.array([0, 1, 2, 12, 0, 3, 30])
+    found = item_habits(ITEM, days * 86_400, find_occurrences(ITEM, days, START), 10)
+    gaps = {7: np.log(np.array([2, 10]) + 0.5), 8: np.log(np.array([30]) + 0.5)}
+    average = np.concatenate(list(gaps.values())).mean()
+    # Three repeats among seven events, and one of each kind more.
+    overall = 4 / 9
+    for item, num_events in ((7, 4), (8, 3), (9, 0), (0, 0)):
+        own = gaps.get(item, np.zeros(0))
+        interval = (own.sum() + 100 * average) / (len(own) + 100)
+        share = (len(own) + 200 * overall) / (num_events + 200)
+        odds = np.log(share / (1 - share)) - np.log(overall / (1 - overall))
+        taken = (np.log1p(num_events) - np.log1p([4, 3]).mean()) / 4
+        np.testing.assert_allclose(found[item], [interval, odds, taken], rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(found[9, :2], [average, 0], atol=1e-7)
+
+
+def test_habits_of_a_log_without_repeats_are_finite():
+    item, time_s = np.array([3, 4], np.int32), np.array([5, 6], np.int64)
+    found = item_habits(item, time_s, find_occurrences(item, time_s, np.array([0, 2])), 6)
+    assert np.isfinite(found).all()
+    assert found[3:, 0].tolist() == [0, 0, 0]

@@ -63,7 +63,7 @@ def repeat_inputs():
 LAYERS = {
     "item": (lambda **k: ItemTower(5, 3, 8, **k), item_inputs),
     "timestamp": (lambda **k: TimestampTower(8, season=True, **k), times),
-    "repeats": (lambda **k: RepeatTerm(8, **k), repeat_inputs),
+    "repeats": (lambda **k: RepeatTerm(8, 5, **k), repeat_inputs),
     "user": (lambda **k: UserTower(4, 6, 9, 8, 2, 2, 0.1, 5, 0.5, **k), user_inputs),
     "profiled user": (lambda **k: UserTower(4, 6, 9, 8, 2, 2, 0.1, 5, 0.5, **k), profiled_inputs),
 }

@@ -26,6 +26,7 @@ from trecs.training.loss import own_items
 from trecs.training.recipe import make_objective, make_optimizer
 
 NUM_ITEMS = 12
+HABITS = "trained_habits.npy"
 
 
 def repeat_events():
@@ -52,6 +53,7 @@ def run(tmp_path_factory):
         verbose=0,
     )
     model = run.model()
+    np.save(run.directory / HABITS, model.repeat_term.habits.numpy())
     # Weights that every part of the score depends on.
     random = np.random.default_rng(1)
     parts = [model.user_tower.repeat_weight, model.repeat_term, model.user_tower.trend_weight]
@@ -67,6 +69,31 @@ def run(tmp_path_factory):
 def test_a_repeating_log_keeps_seen_items_and_has_a_repeat_term(run):
     assert run.has_repeats
     assert run.model().repeat_term is not None
+
+
+def test_the_habits_of_items_are_those_of_the_training_events_alone(run):
+    before = pd.DataFrame(
+        {
+            "user": run.dataset.log.user[run.split.train],
+            "item": run.dataset.log.item[run.split.train],
+            "day": run.dataset.log.timestamp_s[run.split.train] / 86_400,
+        }
+    ).sort_values(["user", "day"], kind="stable")
+    gap = np.log(before.groupby(["user", "item"])["day"].diff() + 0.5)
+    found = np.load(run.directory / HABITS)
+    trained = list(run.vocabulary.item_ids)
+    for item, gaps in gap.groupby(before["item"]):
+        place = FIRST_ITEM_ROW + trained.index(str(run.dataset.log.item_ids[item]))
+        expected = (gaps.sum() + 100 * gap.mean()) / (gaps.count() + 100)
+        assert found[place, 0] == pytest.approx(expected, rel=1e-5)
+    assert found[0, :2].tolist() == [pytest.approx(gap.mean(), rel=1e-5), 0]
+
+
+def test_an_item_that_did_not_train_has_the_average_habits(run):
+    term = run.model().repeat_term
+    rows = tf.constant([FIRST_ITEM_ROW, term.num_ids - 1, term.num_ids, term.num_ids + 7])
+    found, kept = term.item_habits(rows).numpy(), term.habits.numpy()
+    assert found.tolist() == kept[[FIRST_ITEM_ROW, term.num_ids - 1, 0, 0]].tolist()
 
 
 def test_the_export_scores_repeats_and_transitions_as_the_live_model_does(run, tmp_path):

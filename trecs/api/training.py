@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from trecs.api.rating import train_rating_head
 from trecs.config import Config
@@ -16,6 +17,9 @@ from trecs.data.dataset import Dataset
 from trecs.errors import ConfigError, UsageError
 from trecs.evaluation.metrics import ndcg
 from trecs.evaluation.protocol import evaluate as run_protocol
+from trecs.features.batches import EventRows
+from trecs.features.items import num_id_rows
+from trecs.features.repeats import item_habits
 from trecs.models.retrieval import RetrievalModel
 from trecs.run import Run
 from trecs.training.choices import (
@@ -164,6 +168,8 @@ def _train_retrieval(
         rule = StoppingRule(best, settings.patience)
     with strategy.scope():
         model = run.untrained_model()
+        if model.repeat_term is not None:
+            model.repeat_term.set_habits(_habits(run, plan.events))
         encoder = model.text_encoder
         text = [] if encoder is None else encoder.trainable_variables
         model.compile(
@@ -199,6 +205,14 @@ def _train_retrieval(
         if isinstance(logger, WandbLogger):
             logger.close()
     run.save_model(model)
+
+
+def _habits(run: Run, events: EventRows) -> NDArray[np.float32]:
+    """How the training items are taken again, by item row."""
+    if events.occurrences is None:
+        raise ValueError("a model with a repeat term needs occurrences, got events without")
+    num_rows = num_id_rows(run.vocabulary)
+    return item_habits(events.item_row, events.time_s, events.occurrences, num_rows)
 
 
 def logging_callbacks(run: Run) -> list[keras.callbacks.Callback]:

@@ -22,6 +22,12 @@ HOUR_DAYS = 60.0
 HOUR_WEIGHTS = (70 / 256, 112 / 256, 56 / 256, 16 / 256, 2 / 256)
 """cos^8(x / 2), the nearness of two times of the day x apart, as a sum of cos(k x), k = 0 to 4."""
 NUM_SUMS = len(DECAY_DAYS) + len(DECAY_EVENTS) + 2 * (len(HOUR_WEIGHTS) - 1)
+NUM_HABITS = 3
+"""Numbers that `item_habits` gives an item."""
+
+# Repeats, and events, of the log's average that count beside an item's own.
+_PRIOR_INTERVALS = 100.0
+_PRIOR_EVENTS = 200.0
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,44 @@ def _fading_sums(
         total[at] += step[at] * total[at - 1]
     plain, hours = np.split(total, [len(DECAY_DAYS) + len(DECAY_EVENTS)], axis=1)
     return np.concatenate([plain.real, hours.real, hours.imag], axis=1).astype(np.float32)
+
+
+def item_habits(
+    item_row: NDArray[np.int32],
+    time_s: NDArray[np.int64],
+    occurrences: Occurrences,
+    num_rows: int,
+) -> NDArray[np.float32]:
+    """When, and how often, each item is taken again by those who had it.
+
+    Both are drawn towards the average of the events, strongly: training reads them for the events
+    that they are made of, and would trust those of a rare item more than they deserve.
+
+    Args:
+      item_row, time_s: int [E], by user and time, as of `occurrences`.
+      occurrences: of the training events.
+      num_rows: R, more than the largest row.
+
+    Returns:
+      float32 [R, NUM_HABITS]: the mean of log(days + 1/2) from one occurrence to the next of the
+      same user; by how much the log-odds that an event repeats an item are above the average; and
+      a quarter of log(1 + events), less that of the average item. A row without events has the
+      average interval and odds.
+    """
+    earlier = np.flatnonzero(occurrences.next_index < len(item_row))
+    days = (time_s[occurrences.next_index[earlier]] - time_s[earlier]) / SECONDS_PER_DAY
+    intervals = np.log(days + 0.5)
+    average = intervals.mean() if len(intervals) else 0.0
+    num_repeats = np.bincount(item_row[earlier], minlength=num_rows)
+    interval = np.bincount(item_row[earlier], intervals, num_rows) + _PRIOR_INTERVALS * average
+    interval /= num_repeats + _PRIOR_INTERVALS
+    num_events = np.bincount(item_row, minlength=num_rows)
+    overall = (len(earlier) + 1) / (len(item_row) + 2)
+    share = (num_repeats + _PRIOR_EVENTS * overall) / (num_events + _PRIOR_EVENTS)
+    odds = np.log(share / (1 - share)) - np.log(overall / (1 - overall))
+    taken = np.log1p(num_events)
+    taken = (taken - taken[num_events > 0].mean()) / 4
+    return np.stack([interval, odds, taken], axis=1).astype(np.float32)
 
 
 def own_entries(

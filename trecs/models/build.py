@@ -60,7 +60,7 @@ def build_model(
             season=vocabulary.season,
             name="user_tower",
         ),
-        RepeatTerm(width, name="repeat_term") if repeats else None,
+        RepeatTerm(width, num_id_rows(vocabulary), name="repeat_term") if repeats else None,
         text_encoder,
         _profile_projection(profile_dim, width) if profile_dim else None,
         name="retrieval",

@@ -203,21 +203,28 @@ class RetrievalModel(keras.Model):
         """The entries of `score_neighbours` that are not 0: rows, candidates and values, [n]."""
         return neighbours.pairs(recent, *self.chosen)
 
-    def score_repeats(self, own: OwnItems, weight: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
+    def score_repeats(
+        self,
+        own: OwnItems,
+        weight: tf.Tensor,
+        vectors: tf.Tensor,
+        place: tf.Tensor | None = None,
+    ) -> tf.Tensor:
         """What each entry adds to its item's score, float32 [n].
 
         Args:
           own: n entries.
           weight: [P, R] repeat weights of the queries.
-          vectors: [M, D] item vectors, by item row.
+          vectors: [M, D] item vectors.
+          place: int32 [n], where each entry's item stands among them; None: at its row.
         """
         if self.repeat_term is None:
             raise ValueError("the model has no repeat term, got entries to score")
         inputs = {
-            "features": repeat_features(own),
+            "features": repeat_features(own, self.repeat_term.item_habits(own.row)),
             "weight": tf.gather(weight, own.query),
             "vectors": vectors,
-            "item": own.row,
+            "item": own.row if place is None else place,
         }
         return tf.cast(self.repeat_term(inputs), tf.float32)
 

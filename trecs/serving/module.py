@@ -299,5 +299,6 @@ class RecommenderModule(tf.Module):
         candidate = own.row - FIRST_ITEM_ROW
         # Their vectors alone, not the catalogue's: the term reads no others.
         vectors = self.index.item_vectors(own.row)
-        own = own._replace(row=tf.range(tf.size(candidate)))
-        return Pairs(own.query, candidate, self._score_repeats(own, repeat_weight, vectors))
+        place = tf.range(tf.size(candidate))
+        added = self._score_repeats(own, repeat_weight, vectors, place)
+        return Pairs(own.query, candidate, added)

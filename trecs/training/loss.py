@@ -247,7 +247,7 @@ def _own_scores(
     index, vectors, bias = had
     own, place = own_items(batch)
     own_index = tf.gather_nd(index, tf.stack([place[:, 0], place[:, 2]], axis=1))
-    bonus = model.score_repeats(own._replace(row=own_index), _flat(repeat_weight), vectors)
+    bonus = model.score_repeats(own, _flat(repeat_weight), vectors, own_index)
     match = tf.matmul(query, tf.gather(vectors, index), transpose_b=True)
     request_row = model.trend.row(tf.reshape(batch["request_time_s"], [-1]))
     trend = model.trend.pair_features(tf.gather(request_row, own.query), own.row - FIRST_ITEM_ROW)
