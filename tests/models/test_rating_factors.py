@@ -17,10 +17,15 @@ def since(now, then):
 
 
 @pytest.mark.parametrize("number", [1, 30, 5_000])
-def test_ratings_since_count_as_if_the_mean_had_come_ten_times_more(number):
+def test_ratings_since_add_what_they_move_the_shrunk_mean_by(number):
     then = [0.5] * number
-    expected = (0.2 - 1.0) / (number + 2 + 10)
-    assert since([*then, 0.2, -1.0], then) == pytest.approx(expected, rel=2e-2)
+    expected = (0.5 * number + 0.2 - 1.0) / (number + 2 + 10) - 0.5 * number / (number + 10)
+    assert since([*then, 0.2, -1.0], then) == pytest.approx(expected, rel=2e-2, abs=1e-5)
+
+
+def test_ratings_as_before_add_nothing_that_the_factors_had():
+    """An item that is rated as it was: its bias is in the factors, and is not added again."""
+    assert abs(since([1.0] * 5_000, [1.0] * 500)) < 0.02
 
 
 def test_an_item_that_the_factors_do_not_know_has_its_offset():

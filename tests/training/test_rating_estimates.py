@@ -13,6 +13,7 @@ from trecs.features.vocabulary import fit_vocabulary
 from trecs.models.item_tensors import ItemTensors
 from trecs.models.ranking_data import fit_scale
 from trecs.models.rating_factors import UNKNOWN_FACTOR_ROW, FactorSamples, estimate_ratings
+from trecs.training import rating_estimates
 from trecs.training.rating_batches import rating_rows
 from trecs.training.rating_estimates import (
     fit_factors,
@@ -81,13 +82,47 @@ def test_the_graph_estimates_what_the_formula_does(fitted):
     tensors = FactorSamples(*map(tf.constant, samples))
     found = estimate_ratings(tensors, row, rating, readable, candidates).numpy()
     for n in range(3):
-        seen = row[n][readable[n]]
+        seen = np.setdiff1d(row[n][readable[n]], [UNKNOWN_FACTOR_ROW])
         known = readable[n] & np.isfinite(rating[n])
         # An event without a rating counts as had, and in no product.
         extra = samples.link[:, seen].sum(axis=1) / np.sqrt(max(len(seen), 1))
         prior = samples._replace(mean=samples.mean + extra, link=np.zeros_like(samples.link))
         expected = asked(prior, row[n][known], rating[n][known], candidates[n])
         np.testing.assert_allclose(found[n], expected, atol=1e-4)
+
+
+def test_an_item_played_again_and_again_says_once_that_it_was_had(fitted):
+    samples = FactorSamples(*map(tf.constant, fitted.head.factors()))
+    once, often = np.array([[3, 5]], np.int32), np.array([[3, 5, 5, 3, 5, 0]], np.int32)
+    candidates = np.array([[1, 2, 7]], np.int32)
+    found = [
+        estimate_ratings(
+            samples,
+            row,
+            np.full(row.shape, np.nan, np.float32),
+            np.ones(row.shape, bool),
+            candidates,
+        ).numpy()
+        for row in (once, often)
+    ]
+    np.testing.assert_allclose(*found, atol=1e-6)
+
+
+def test_what_is_read_several_times_is_left_out_of_every_read():
+    """Against counting, for any windows and targets, with repeats and unknown items."""
+    dice = np.random.default_rng(2)
+    item = dice.integers(0, 6, 40).astype(np.int32)
+    lo = dice.integers(0, 30, 600)
+    reads = np.stack([lo, lo + dice.integers(0, 11, 600), dice.integers(-1, 41, 600)], axis=1)
+    link = dice.normal(size=(2, 6, 3)).astype(np.float32)
+    link[:, UNKNOWN_FACTOR_ROW] = 0
+    extra, count = rating_estimates._had_again(item, reads, link)
+    for n, (first, last, itself) in enumerate(reads):
+        read = item[[e for e in range(first, last) if e != itself]]
+        had = np.setdiff1d(read, [UNKNOWN_FACTOR_ROW])
+        assert count[n] == len(had)
+        twice = link[:, read].sum(axis=1) - link[:, had].sum(axis=1)
+        np.testing.assert_allclose(extra[:, n], twice, atol=1e-5)
 
 
 def test_factors_of_training_targets_have_not_seen_the_users_ratings(fitted, world):

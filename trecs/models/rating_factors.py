@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from trecs.models.ranking_data import ITEM_PRIOR, ratings_counted
+from trecs.models.ranking_data import ratings_counted
 
 NUM_SAMPLES = 16
 NUM_FACTORS = 17
@@ -59,17 +59,15 @@ def ratings_since(
 ) -> tf.Tensor:
     """What an item's ratings since the factors were fitted add to its bias.
 
-    Their sum over the number of all, shrunk as `shrunk_mean` does; for an item that the factors
-    do not know, its offset. 0 where there are no more ratings than the factors had, as in training.
+    By how much they moved its offset; for an item that the factors do not know, its offset. 0 where
+    there are no more ratings than the factors had, as in training.
 
     Args:
       offset, count: `candidate_offset` and `candidate_count`, as of the request.
       fitted_offset, fitted: the same of the ratings that the factors had; `fitted` is 0 for none.
     """
-    now, then = ratings_counted(count), ratings_counted(fitted)
-    total = offset * (now + ITEM_PRIOR)
-    known = tf.where(fitted > 0, fitted_offset * (then + ITEM_PRIOR), 0.0)
-    return tf.where(now > then + 0.5, (total - known) / (now + ITEM_PRIOR), 0.0)
+    more = ratings_counted(count) > ratings_counted(fitted) + 0.5
+    return tf.where(more, offset - tf.where(fitted > 0, fitted_offset, 0.0), 0.0)
 
 
 def estimate_ratings(
@@ -81,6 +79,8 @@ def estimate_ratings(
 ) -> tf.Tensor:
     """Estimates for candidates that all read the same history, float32 [B, C].
 
+    An item that was had several times says once that it was had, as in the samples' making.
+
     Args:
       samples: of tensors.
       history_row: int32 [B, L], factor rows of the user's events.
@@ -88,10 +88,12 @@ def estimate_ratings(
       readable: bool [B, L], which events may be read.
       candidate_row: int32 [B, C], factor rows.
     """
-    seen = tf.cast(readable, tf.float32)
+    had_row = tf.sort(tf.where(readable, history_row, UNKNOWN_FACTOR_ROW), axis=1)
+    before = tf.pad(had_row[:, :-1], [[0, 0], [1, 0]], constant_values=UNKNOWN_FACTOR_ROW)
+    first = tf.cast(had_row != before, tf.float32)
     rated = tf.cast(readable & tf.math.is_finite(rating), tf.float32)
     known = tf.where(rated > 0, rating, 0.0)
-    scale = tf.math.rsqrt(tf.maximum(tf.reduce_sum(seen, axis=1, keepdims=True), 1.0))
+    scale = tf.math.rsqrt(tf.maximum(tf.reduce_sum(first, axis=1, keepdims=True), 1.0))
     num_samples, num_items, width = samples.loading.shape
     loadings, links = (tf.reshape(t, [-1, width]) for t in (samples.loading, samples.link))
     biases = tf.reshape(samples.bias, [-1])
@@ -101,7 +103,8 @@ def estimate_ratings(
         loading = tf.gather(loadings, history)  # [B, L, W]
         weighted = loading * rated[..., None]
         gram = tf.matmul(weighted, loading, transpose_a=True)
-        had = tf.einsum("bl,blw->bw", seen, tf.gather(links, history))
+        link = tf.gather(links, had_row + number * num_items)
+        had = tf.einsum("bl,blw->bw", first, link)
         ridge = samples.ridge[number]
         right = tf.linalg.matvec(ridge, samples.mean[number] + had * scale)
         right += tf.einsum("blw,bl->bw", weighted, known - tf.gather(biases, history))

@@ -177,7 +177,8 @@ def newest_events(
       last column is not readable, so that there always is one.
     """
     key = tf.where(readable, times, tf.int64.min)
-    order = tf.argsort(key, axis=1, direction="DESCENDING", stable=True)[:, :MAX_HISTORY]
+    # Of events of one second the later ones of the request, as everywhere.
+    order = tf.argsort(key, axis=1, stable=True)[:, -MAX_HISTORY:]
     columns = {
         "history_row": row,
         "history_time_s": times,

@@ -166,14 +166,20 @@ class _Chain:
 
 
 def _draw_prior(side: _Side, dice: np.random.Generator) -> None:
-    """Mean and precision given the values (normal-Wishart), then the link given both."""
+    """Mean and precision given values and link (normal-Wishart), then the link given both.
+
+    The link's prior has this precision too, times its own: it counts as so many values more.
+    """
     n, width = side.value.shape
     rest = side.value - side.features @ side.link
     centre = rest.mean(axis=0)
     spread = (rest - centre).T @ (rest - centre)
     scatter = np.eye(width) + spread + n / (n + 1) * np.outer(centre, centre)
+    scatter += side.link_precision * side.link.T @ side.link
     scale = np.linalg.inv(scatter)
-    side.precision = wishart.rvs(width + n, (scale + scale.T) / 2, random_state=dice)
+    side.precision = wishart.rvs(
+        width + n + len(side.link), (scale + scale.T) / 2, random_state=dice
+    )
     root = np.linalg.cholesky(np.linalg.inv(side.precision))
     side.mean = n / (n + 1) * centre + root @ dice.normal(size=width) / np.sqrt(n + 1)
 

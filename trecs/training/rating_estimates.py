@@ -18,6 +18,9 @@ from trecs.training.rating_batches import RatingRows
 MOST_ITEMS = 20_000
 """Items with factors, the most rated; the others have too few ratings to be told apart."""
 _FOLDS = 2
+_CHUNK_READS = 256
+# Below every event, so that nothing begins there.
+_NOT_READ = -1
 _UNKNOWN = 0.1
 """Share of items that a fold takes for unknown, so that the head learns what to do with such."""
 
@@ -148,7 +151,10 @@ def _users(
     rating: NDArray[np.float32],
     reads: NDArray[np.int64],
 ) -> NDArray[np.float32]:
-    """Factors [S, D, W] of a user by what is read: events [lo, hi) but `itself`, of [L]."""
+    """Factors [S, D, W] of a user by what is read: events [lo, hi) but `itself`, of [L].
+
+    As `trecs.models.rating_factors.estimate_ratings`.
+    """
     lo, hi, itself = reads.T
     num_samples, _, width = samples.loading.shape
     rated = np.isfinite(rating)
@@ -165,15 +171,56 @@ def _users(
     sums = np.zeros((num_samples, len(item) + 1, columns.shape[-1]), np.float32)
     np.cumsum(columns, axis=1, out=sums[:, 1:])
     read = sums[:, hi] - sums[:, lo]
-    count = hi - lo
     # `itself` may lie outside of what is read, before the first event too.
     own = (itself >= lo) & (itself < hi)
     if own.any():
         read[:, own] -= columns[:, itself[own]]
-        count = count - own
     gram, products, links = np.split(read, [width**2, width**2 + width], axis=-1)
+    extra, count = _had_again(item, reads, samples.link)
+    links -= extra
     prior = samples.mean[:, None] + links / np.sqrt(np.maximum(count, 1))[:, None]
     right = np.einsum("swv,sdv->sdw", samples.ridge, prior) + products
     left = samples.ridge[:, None] + gram.reshape(num_samples, len(lo), width, width)
     user: NDArray[np.float32] = np.linalg.solve(left, right[..., None])[..., 0]
     return user
+
+
+def _had_again(
+    item: NDArray[np.int32], reads: NDArray[np.int64], link: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """What items that were had several times say too often, and how many items were had.
+
+    Args:
+      item: int32 [L], factor rows of the user's events.
+      reads: int64 [D, 3], as `_users`.
+      link: float32 [S, N, W].
+
+    Returns:
+      The sum of the links of events whose item was read before, float32 [S, D, W], and the number
+      of known items, int64 [D].
+    """
+    lo, hi, itself = reads.T
+    itself = np.where((itself >= lo) & (itself < hi), itself, _NOT_READ)
+    known = item != UNKNOWN_FACTOR_ROW
+    total = np.concatenate([[0], np.cumsum(known)])
+    count = total[hi] - total[lo]
+    count[itself >= 0] -= known[itself[itself >= 0]]
+    order = np.argsort(item, kind="stable")
+    same = np.flatnonzero(item[order[1:]] == item[order[:-1]])
+    previous = np.full(len(item), _NOT_READ)
+    previous[order[same + 1]] = order[same]
+    repeats = np.flatnonzero((previous >= 0) & known)
+    extra = np.zeros((len(link), len(reads), link.shape[-1]), np.float32)
+    for begin in range(0, len(reads), _CHUNK_READS):
+        part = slice(begin, begin + _CHUNK_READS)
+        at = repeats[(repeats >= lo[part].min()) & (repeats < hi[part].max())]
+        if not at.size:
+            continue
+        first, last, target = (column[part, None] for column in (lo, hi, itself))
+        # Where the event before is the target, which is not read, the one before that counts.
+        before = np.where(previous[at] == target, previous[target], previous[at])
+        again = (at >= first) & (at < last) & (at != target) & (before >= first)
+        told = again.astype(np.float32)
+        extra[:, part] = np.einsum("dl,slw->sdw", told, link[:, item[at]], optimize=True)
+        count[part] -= again.sum(axis=1)
+    return extra, count
