@@ -194,8 +194,8 @@ class Run:
         except ValueError as error:
             raise UsageError(
                 f"{weights} does not fit the model that this version of trecs makes of the run's"
-                " settings: another version trained it. Train again into another folder, or use"
-                " the version that trained it"
+                " settings: another version trained it. Train again into another folder or remove"
+                f" {self.directory}, or use the version that trained it"
             ) from error
         return model
 

@@ -63,6 +63,8 @@ def test_a_unit_that_is_said_needs_no_plausible_year(unit: str, ticks: int) -> N
 
 def test_zones_may_differ_from_row_to_row_and_the_missing_ones_are_counted() -> None:
     problems = Problems()
+    zoned = pd.Series(["1998-04-22 23:10:38 UTC", "1998-04-23T01:10:38+02:00"])
+    assert read_times(zoned, None, problems).how == "ISO 8601"
     texts = pd.Series(["1998-04-22T23:10:38", "1998-04-23T01:10:38+02:00", "1998-04-22"])
     times = read_times(texts, None, problems)
     assert times.epoch_s.tolist() == [SECONDS, SECONDS, SECONDS - 83_438]

@@ -126,5 +126,5 @@ def test_equal_values_give_equal_files():
 
 def test_without_matplotlib_the_way_out_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
-    with pytest.raises(UsageError, match=re.escape("pip install 'trecs[report]'")):
+    with pytest.raises(UsageError, match=re.escape("pip install -e '.[report]' in the clone")):
         bars("b", "c", ["a"], [1.0], "y")

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -206,9 +207,84 @@ def test_grpc_reads_packed_listed_and_repeated_values_alike(channel: grpc.Channe
         assert stub.Predict(request).outputs == packed
 
 
+def test_grpc_answers_in_the_fields_of_the_types_as_tensorflow_serving(channel: grpc.Channel):
+    """Clients in other languages read `float_val`, which stays empty beside `tensor_content`."""
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name, request.model_spec.signature_name = "shop", "encode_item"
+    request.inputs["item_id"].CopyFrom(tf.make_tensor_proto(["i1", "i2"]))
+    stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+
+    found = stub.Predict(request).outputs["embedding"]
+
+    assert not found.tensor_content
+    assert len(found.float_val) == np.prod([dim.size for dim in found.tensor_shape.dim])
+    assert np.std(found.float_val) > 0
+
+
+@pytest.mark.parametrize(
+    ("field", "values", "message"),
+    [
+        ("int_val", [1_800_000_000], "its values stand in int64_val, got int_val"),
+        ("float_val", [1.8e9], "its values stand in int64_val, got float_val"),
+        (None, [], "its values stand in int64_val, got none"),
+    ],
+)
+def test_grpc_refuses_times_in_another_types_field(
+    channel: grpc.Channel, field: str | None, values: list[float], message: str
+):
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name, request.model_spec.signature_name = "shop", "recommend"
+    asked_s = 1_800_000_000
+    for name, column in {
+        "user_id": ["u1"],
+        "history_item_ids": [["i1"]],
+        "history_timestamps": [[asked_s - 60]],
+        "request_time": [asked_s],
+    }.items():
+        request.inputs[name].CopyFrom(tf.make_tensor_proto(np.array(column)))
+    time_proto = request.inputs["request_time"]
+    time_proto.ClearField("tensor_content")
+    time_proto.ClearField("int64_val")
+    if field is not None:
+        getattr(time_proto, field).extend(values)
+    stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+    with pytest.raises(grpc.RpcError, match=message) as caught:
+        stub.Predict(request)
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+def _packed_strings(request: predict_pb2.PredictRequest) -> None:
+    request.inputs["item_id"].ClearField("string_val")
+    request.inputs["item_id"].tensor_content = b"i1i2"
+
+
+def _many_unknown(request: predict_pb2.PredictRequest) -> None:
+    for number in range(600):
+        request.inputs[f"more{number:03}"].CopyFrom(tf.make_tensor_proto([1]))
+
+
+def test_a_client_that_hangs_up_is_no_fault_of_the_server(server: Server):
+    def counted() -> tuple[bool, bool]:
+        text = http(server, "/monitoring/prometheus/metrics")[1]
+        return tuple(f'api="rest",code="{code}"' in text for code in ("CANCELLED", "INTERNAL"))
+
+    internal_before = counted()[1]
+    with socket.create_connection(("127.0.0.1", server.rest_port)) as half:
+        half.sendall(
+            b"POST /v1/models/shop:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{"
+        )
+        time.sleep(0.2)
+    end = time.monotonic() + 10
+    while not counted()[0] and time.monotonic() < end:
+        time.sleep(0.05)
+    assert counted() == (True, internal_before)
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
+        (_packed_strings, "strings stand in string_val, got tensor_content"),
+        (_many_unknown, "unknown 'more000', .*'more004' and 595 more"),
         (lambda r: r.model_spec.version.__setattr__("value", 9), "Servable not found"),
         (lambda r: r.inputs["item_id"].CopyFrom(tf.make_tensor_proto([1])), "needs type string"),
         (lambda r: r.inputs["more"].CopyFrom(tf.make_tensor_proto([1])), "unknown 'more'"),

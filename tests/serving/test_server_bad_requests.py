@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gzip
 import json
 import random
 from collections.abc import Callable, Iterator
@@ -195,6 +196,26 @@ def test_the_message_names_the_input_and_what_came(
     assert answer.status_code == 400
     with pytest.raises(ValueError, match=message):
         raise ValueError(answer.json()["error"])
+
+
+def test_entries_are_limited_over_all_rows(web: TestClient):
+    request = _good(web)
+    request["inputs"] = {
+        "user_id": ["u"] * 1024,
+        "request_time": [1_700_000_000] * 1024,
+        "history_item_ids": [[""] * 1025] * 1024,
+        "history_timestamps": [[0] * 1025] * 1024,
+    }
+    answer = web.post(PREDICT, content=json.dumps(request, separators=(",", ":")))
+    assert answer.status_code == 400
+    assert "may have 1048576 entries in all rows, got [1024, 1025]" in answer.json()["error"]
+
+
+def test_a_packed_body_is_refused_by_its_name(web: TestClient):
+    headers = {"Content-Encoding": "gzip"}
+    answer = web.post(PREDICT, content=gzip.compress(b"{}"), headers=headers)
+    assert answer.status_code == 400
+    assert "got Content-Encoding gzip" in answer.json()["error"]
 
 
 def test_items_to_rank_are_limited_by_row_and_in_all(web: TestClient):

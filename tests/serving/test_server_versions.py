@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import threading
 import time
@@ -14,7 +15,7 @@ from serving_process import SETTINGS, copy_version, http, serving
 from serving_shop import Shop
 
 from trecs.errors import UsageError
-from trecs.serving import Client
+from trecs.serving import Client, server_versions
 from trecs.serving.server import Server
 from trecs.serving.server_settings import ServerSettings
 from trecs.serving.server_versions import ModelVersions
@@ -122,6 +123,45 @@ def test_a_version_that_is_copied_in_file_by_file_is_served_once_it_is_whole(
             shutil.copytree(shop.version / name, slow / name)
     versions.look()
     assert versions.get("shop").number == 2
+    versions.close()
+
+
+def test_what_does_not_load_is_given_back(shop: Shop, tmp_path: Path):
+    """A graph is some hundred thousand objects, which would stay with each try."""
+    copy_version(shop, tmp_path / "shop", 1)
+    versions = ModelVersions(tmp_path / "shop", "shop", poll_s=0.05)
+    half = tmp_path / "shop" / "2"
+    half.mkdir()
+    kept = []
+    for number in range(4):
+        # Without its variables; another file a time, as if it were copied in.
+        (half / f"part{number}").touch()
+        shutil.copy2(shop.version / "saved_model.pb", half)
+        stamp = server_versions._stamp(half)
+        _until(lambda stamp=stamp: versions._failed.get(2) == stamp)
+        settled_at = time.monotonic() + 1
+        _until(lambda until=settled_at: time.monotonic() > until)
+        kept.append(gc.get_freeze_count())
+    versions.close()
+    assert max(kept) - min(kept) < 0.1 * min(kept)
+
+
+def test_the_watch_outlives_a_look_that_fails(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    copy_version(shop, tmp_path / "shop", 1)
+    versions = ModelVersions(tmp_path / "shop", "shop", poll_s=0.05)
+    failed = threading.Event()
+
+    def stale(_folder):
+        failed.set()
+        raise OSError("stale file handle")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(server_versions, "_graph", stale)
+        assert failed.wait(10)
+    copy_version(shop, tmp_path / "shop", 2)
+    _until(lambda: versions.get("shop").number == 2)
     versions.close()
 
 

@@ -76,6 +76,9 @@ def test_weights_of_another_version_are_refused_with_the_way_out(run, tmp_path):
         del weights["vars"]["2"]
     with pytest.raises(UsageError, match="another version trained it. Train again into another"):
         Run.open(tmp_path / "run").model()
+    # `trecs train` on such a run does not call it finished.
+    with pytest.raises(UsageError, match="another version trained it. Train again into another"):
+        api.train(run.dataset, tmp_path / "run", run.config, verbose=0)
 
 
 def test_what_the_data_decided_stays_decided(run, refitted):

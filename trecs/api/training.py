@@ -133,7 +133,10 @@ def _run(
     # Costs nothing measurable here.
     tf.config.experimental.enable_op_determinism()
     # An interrupted phase of ratings may still be missing.
-    if not run.is_trained:
+    if run.is_trained:
+        # Says so where another version trained it, before anything counts on it.
+        run.model()
+    else:
         _train_retrieval(run, chosen_by, strategy, callbacks, verbose)
     train_rating_head(run, verbose)
     return run

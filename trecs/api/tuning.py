@@ -156,7 +156,7 @@ def _optuna() -> Any:
         import optuna
     except ImportError as error:
         raise UsageError(
-            f"`trecs tune` needs the extra `tune` ({error}); pip install 'trecs[tune]'"
+            f"`trecs tune` needs the extra `tune` ({error}); pip install -e '.[tune]' in the clone"
         ) from error
     return optuna
 

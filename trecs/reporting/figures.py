@@ -109,7 +109,8 @@ def require_matplotlib() -> None:
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise UsageError(
-            "figures need matplotlib, which is not installed: pip install 'trecs[report]'"
+            "figures need matplotlib, which is not installed:"
+            " pip install -e '.[report]' in the clone"
         ) from error
 
 

@@ -99,8 +99,8 @@ class Recommender:
                 " head; train on a log with a rating column, and export again"
             )
         events = self.history(user_id) if history is None else history
-        self._check_categories(categories)
         filters = filter_inputs(exclude, categories, 1)
+        self._check_categories(categories)
         inputs = query_inputs([user_id], [events], [int(time.time()) if at is None else at])
         kinds = {"request_time": tf.int64, "history_timestamps": tf.int64}
         answer = self._model.signatures["recommend_filtered" if filters else "recommend"](

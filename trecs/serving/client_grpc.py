@@ -12,6 +12,13 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from trecs.serving.client_errors import ServingError
 
+# By default a channel waits for up to two minutes before it looks for a server that was away.
+_RECONNECT = [
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+]
+
 
 class GrpcTransport:
     """Asks one server over one channel.
@@ -23,9 +30,8 @@ class GrpcTransport:
     """
 
     def __init__(self, target: str, name: str, version: int | None) -> None:
-        self._channel = grpc.insecure_channel(
-            target, options=[("grpc.max_receive_message_length", -1)]
-        )
+        options = [("grpc.max_receive_message_length", -1), *_RECONNECT]
+        self._channel = grpc.insecure_channel(target, options=options)
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
         self._name, self._version = name, version
 

@@ -86,7 +86,7 @@ class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     ) -> predict_pb2.PredictResponse:
         signature = request.model_spec.signature_name or DEFAULT_SIGNATURE
         specs = version.inputs(signature)
-        small = request.ByteSize() <= SMALL_BODY
+        small = request.ByteSize() <= SMALL_BODY and _num_values(request) <= SMALL_BODY
         arrays = await here_or_aside(small, _arrays, request, specs, self._settings)
         limit_s = min(context.time_remaining() or np.inf, self._settings.timeout_s)
         outputs = await self._answers.ask(version, signature, arrays, limit_s)
@@ -168,15 +168,21 @@ def _arrays(
     return arrays
 
 
+def _num_values(request: predict_pb2.PredictRequest) -> int:
+    """Values of the largest input, as its shape says."""
+    shapes = (proto.tensor_shape.dim for proto in request.inputs.values())
+    return max((math.prod([dim.size for dim in dims]) for dims in shapes), default=0)
+
+
 def _fill(response: predict_pb2.PredictResponse, outputs: Arrays) -> None:
-    """As `tf.make_tensor_proto`, in a tenth of its time."""
+    """In the fields of their types, as TensorFlow Serving: some clients read no others."""
     for name, value in outputs.items():
         proto = response.outputs[name]
         proto.dtype = tf.as_dtype(value.dtype).as_datatype_enum
         for size in value.shape:
             proto.tensor_shape.dim.add(size=size)
-        if value.dtype == object:
-            proto.string_val.extend(value.ravel().tolist())
+        if proto.dtype in _LISTS:
+            getattr(proto, _LISTS[proto.dtype]).extend(value.ravel().tolist())
         else:
             proto.tensor_content = value.tobytes()
 
@@ -206,14 +212,25 @@ def _array(name: str, proto: Any, spec: InputSpec, settings: ServerSettings) -> 
 def _values(proto: Any, spec: InputSpec, shape: tuple[int, ...]) -> NDArray[Any]:
     """As `tf.make_ndarray`, in a third of its time for what clients send."""
     if proto.tensor_content:
+        if spec.type_number == types_pb2.DT_STRING:
+            raise ValueError("strings stand in string_val, got tensor_content")
         return np.frombuffer(proto.tensor_content, spec.array_dtype).reshape(shape)
-    listed = getattr(proto, _LISTS.get(spec.type_number, ""), ())
+    own = _LISTS.get(spec.type_number, "")
+    listed = getattr(proto, own, ())
     if len(listed) != math.prod(shape):
+        _check_field(proto, own)
         # Another type, or fewer values than the shape has: the last one stands for the rest.
         return np.asarray(tf.make_ndarray(proto))
     values = np.empty(len(listed), spec.array_dtype)
     values[:] = listed
     return values.reshape(shape)
+
+
+def _check_field(proto: Any, own: str) -> None:
+    """Refuse values in another type's field, for which TensorFlow takes zeros."""
+    given = [field.name for field, _ in proto.ListFields() if field.name.endswith("_val")]
+    if own and given != [own]:
+        raise ValueError(f"its values stand in {own}, got {', '.join(given) or 'none'}")
 
 
 def _wanted(request: predict_pb2.PredictRequest, outputs: dict[str, NDArray[Any]]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
 from trecs.serving.rest_json import read_predict, write_predict
@@ -20,6 +21,8 @@ from trecs.serving.server_versions import ModelVersions
 METRICS_PATH = "/monitoring/prometheus/metrics"
 """Where TensorFlow Serving has its own, so that one scrape setting serves both."""
 _INT64_DIGITS = 19
+# As proxies call it.
+_CLIENT_GONE = 499
 
 
 class _Rest:
@@ -42,6 +45,10 @@ class _Rest:
         except RequestError as error:
             code = error.code
             raise
+        except ClientDisconnect:
+            # Nobody reads this answer.
+            code = "CANCELLED"
+            return Response(status_code=_CLIENT_GONE)
         except Exception:
             code = "INTERNAL"
             raise
@@ -143,6 +150,11 @@ def _add_operations(app: FastAPI, rest: _Rest) -> None:
 
 async def _body(request: Request, limit: int) -> bytes:
     """The body, read no further than the limit."""
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding != "identity":
+        raise RequestError(
+            "INVALID_ARGUMENT", f"bodies are read as they are, got Content-Encoding {encoding[:40]}"
+        )
     size, parts = 0, []
     async for part in request.stream():
         size += len(part)

@@ -49,7 +49,8 @@ def run(options: argparse.Namespace) -> None:
         from trecs.serving.server import Server
     except ImportError as error:
         raise UsageError(
-            f"`trecs serve` needs the extra `serve` ({error}); pip install 'trecs[serve]'"
+            f"`trecs serve` needs the extra `serve` ({error});"
+            " pip install -e '.[serve]' in the clone"
         ) from error
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     settings = ServerSettings(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -57,7 +58,8 @@ def check_names(names: Collection[str], specs: Collection[str]) -> None:
     if missing or unknown:
         problems = [f"no {', '.join(missing)}"] if missing else []
         if unknown:
-            problems.append(f"unknown {', '.join(_short(name) for name in unknown)}")
+            more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+            problems.append(f"unknown {', '.join(_short(name) for name in unknown[:5])}{more}")
         known = ", ".join(sorted(specs))
         raise RequestError(
             "INVALID_ARGUMENT", f"the inputs are {known}; got {' and '.join(problems)}"
@@ -129,6 +131,12 @@ def check_shape(
             "INVALID_ARGUMENT",
             f"a list in {name} may have {settings.max_events} entries, got {max(shape[1:])};"
             " send the newest",
+        )
+    if math.prod(shape) > settings.max_values:
+        raise RequestError(
+            "INVALID_ARGUMENT",
+            f"{name} may have {settings.max_values} entries in all rows, got {list(shape)};"
+            " ask in several requests, or send the newest events",
         )
 
 

@@ -41,6 +41,7 @@ class ServerSettings:
       max_body_bytes: of one request.
       max_rows: users (or items) in one request.
       max_events: length of any list within a row, such as a history.
+      max_values: entries of an input, of all rows: memory grows with them.
       max_candidates: items that a row may ask `rank`, `rank_rated` and `explain` about.
       max_pairs: likewise of all rows of a request; memory grows with them times the history.
       max_queued: requests waiting; more are answered with UNAVAILABLE.
@@ -59,6 +60,7 @@ class ServerSettings:
     max_body_bytes: int = 8 << 20
     max_rows: int = 1024
     max_events: int = 10_000
+    max_values: int = 1 << 20
     max_candidates: int = 1000
     max_pairs: int = 16_384
     max_queued: int = 1024

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -199,12 +200,17 @@ class ModelVersions:
     def _watch(self) -> None:
         settled = True
         while not self._stop.wait(self._poll_s):
-            # A look after the swap, as requests under way held on to the version before.
+            # A look after the swap, as requests under way held on to the version before; and after
+            # a version that did not load, whose half is garbage by then.
             if not settled:
                 _settle()
-            before = self._served.newest
-            self.look()
-            settled = before is self._served.newest
+            before = self._served.newest, dict(self._failed)
+            try:
+                self.look()
+            # The watch must outlive whatever a folder does to it, or nothing newer is ever served.
+            except Exception:
+                _LOG.exception("%s could not be looked at; trying again", self.directory)
+            settled = before == (self._served.newest, self._failed)
 
 
 def _loaded(folder: Path) -> LoadedVersion:
@@ -234,11 +240,13 @@ def _stamp(folder: Path) -> tuple[int, int]:
     One that failed is tried again once this changes: it was mended, or is copied in file by file.
     """
     times = []
-    for path in folder.rglob("*"):
-        try:
-            times.append(path.stat().st_mtime_ns)
-        except OSError:
-            continue
+    # Unlike `Path.rglob`, it goes on where a folder vanishes meanwhile.
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            try:
+                times.append((Path(parent) / name).stat().st_mtime_ns)
+            except OSError:
+                continue
     return len(times), max(times, default=0)
 
 

@@ -32,7 +32,7 @@ class WandbLogger(keras.callbacks.Callback):
         except ImportError as error:
             raise ConfigError(
                 f"training.wandb_project = {project!r} needs the package wandb, got {error};"
-                " install it with pip install 'trecs[wandb]', or leave the setting empty"
+                " pip install -e '.[wandb]' in the clone, or leave the setting empty"
             ) from error
         self._run = wandb.init(
             project=project, name=directory.name, dir=str(directory), config=config, resume="allow"

@@ -132,7 +132,7 @@ def require_implicit() -> None:
     if not has_implicit():
         raise UsageError(
             "the baselines als and bpr need the package 'implicit', which is not installed: "
-            "pip install 'trecs[baselines]', or choose others with --baselines"
+            "pip install -e '.[baselines]' in the clone, or choose others with --baselines"
         )
 
 
