@@ -249,14 +249,17 @@ def _find(
             return role
         if len(matches) > 1:
             listed = ", ".join(f"'{name}'" for name in matches)
-            problems.add(f"{listed} could each be the {role}; say which with {option}.")
+            problems.add(
+                f"{listed} could each be the {role}; "
+                f"say which with {option}, or call it '{role}' in the file."
+            )
             return None
         if matches:
             return matches[0]
     if required:
         problems.add(
             f"no column looks like the {role}; the columns are {_listed(names)}; "
-            f"name the right one with {option}."
+            f"name the right one with {option}, or call it '{role}' in the file."
         )
     return None
 

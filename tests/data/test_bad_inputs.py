@@ -46,7 +46,7 @@ EVENT_CASES = [
         "missing columns are all named with their options",
         (
             r"1\. no column looks like the user_id; the columns are 'who', 'what', 'when'; "
-            r"name the right one with user_column \(--user-column\)\.",
+            r"name the right one with user_column \(--user-column\), or call it 'user_id'",
             r"2\. no column looks like the item_id; .* item_column \(--item-column\)\.",
             r"3\. no column looks like the timestamp; .* timestamp_column \(--timestamp-column\)\.",
         ),
@@ -56,7 +56,7 @@ EVENT_CASES = [
         "ambiguous columns",
         (
             r"'product_id', 'movie_id' could each be the item_id; "
-            r"say which with item_column \(--item-column\)\.",
+            r"say which with item_column \(--item-column\), or call it 'item_id'",
         ),
         events="user_id,product_id,movie_id,timestamp\nu1,i1,m1,893286600\n",
     ),
