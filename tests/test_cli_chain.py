@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 from shop_world import SETTINGS, write_shop
 
+import trecs
 from trecs.cli import main
+from trecs.errors import UsageError
 
 SETS = [word for setting in SETTINGS for word in ("--set", setting)]
 
@@ -116,3 +118,16 @@ def test_bad_usage_ends_with_code_2(capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["recommend"])
     assert "usage" in capsys.readouterr().err
+
+
+def test_a_path_in_the_place_of_a_run_or_data_says_how_to_open_it(tmp_path):
+    for call in (
+        lambda: trecs.evaluate("runs/shop"),
+        lambda: trecs.export("runs/shop", tmp_path),
+        lambda: trecs.refit("runs/shop", tmp_path),
+        lambda: trecs.report("runs/shop", tmp_path),
+    ):
+        with pytest.raises(UsageError, match="expected a Run, got '.*'; open its folder"):
+            call()
+    with pytest.raises(UsageError, match="expected a Dataset, got 'events.csv'; trecs.load_data"):
+        trecs.train("events.csv", tmp_path / "run")

@@ -294,6 +294,16 @@ class Run:
         )
 
 
+def check_run(run: object) -> None:
+    """Refuse what is no run, with the way to one.
+
+    Raises:
+      UsageError: it is not a `Run`.
+    """
+    if not isinstance(run, Run):
+        raise UsageError(f"expected a Run, got {run!r:.80}; open its folder with trecs.Run.open")
+
+
 def _check_claim(folder: Path, claim: Mapping[str, Any]) -> None:
     held = json.loads((folder / "run.json").read_text("utf-8"))
     changed = [

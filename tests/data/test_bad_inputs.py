@@ -47,8 +47,8 @@ EVENT_CASES = [
         (
             r"1\. no column looks like the user_id; the columns are 'who', 'what', 'when'; "
             r"name the right one with user_column \(--user-column\), or call it 'user_id'",
-            r"2\. no column looks like the item_id; .* item_column \(--item-column\)\.",
-            r"3\. no column looks like the timestamp; .* timestamp_column \(--timestamp-column\)\.",
+            r"2\. no column looks like the item_id; .* item_column \(--item-column\), or call",
+            r"3\. no column looks like the timestamp; .* \(--timestamp-column\), or call it",
         ),
         events="who,what,when\nu1,i1,893286600\n",
     ),

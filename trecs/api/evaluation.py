@@ -21,7 +21,7 @@ from trecs.reporting.figures import require_matplotlib
 from trecs.reporting.files import write_report
 from trecs.reporting.report_page import report_blocks
 from trecs.reporting.results import Results, RunResult, data_names, read_ablations, run_names
-from trecs.run import Run
+from trecs.run import Run, check_run
 
 # A band measures thirteen models; beyond this, `trecs evaluate --tie-band` must ask for it.
 _TIE_BAND_MAX_SCORES = 100_000_000
@@ -51,6 +51,7 @@ def evaluate(
       those left out; `tie_band` is as `trecs.evaluation.tie_band.TieBand.to_json`. `ratings`, where
       the run has a rating head, is as `trecs.api.rating.measure_ratings`.
     """
+    check_run(run)
     choices = {"per_user": per_user, "request_time": request_time, "cold_targets": cold_targets}
     of_model, values = _measure(run, baselines, **choices)
     if predictions is not None:
@@ -74,6 +75,8 @@ def report(runs: Sequence[Run], to: str | Path, ablations: str | Path | None = N
     """
     if not runs:
         raise UsageError("a report needs one run at least, but none came")
+    for run in runs:
+        check_run(run)
     # First, since measuring takes long: what else could stop the report.
     require_matplotlib()
     rows = {} if ablations is None else read_ablations(ablations)

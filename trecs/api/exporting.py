@@ -12,7 +12,7 @@ from trecs.errors import UsageError
 from trecs.features.spec import FIRST_ITEM_ROW
 from trecs.features.users import profile_scale
 from trecs.models.retrieval import RetrievalModel
-from trecs.run import Run
+from trecs.run import Run, check_run
 from trecs.serving.deployment import Deployment
 from trecs.serving.refresh import write_deployment
 from trecs.serving.refresh_data import Say, changes, extend, read_newer_items
@@ -50,10 +50,12 @@ def export(
       The version's folder.
 
     Raises:
-      UsageError: the version exists, k is less than 1, or the index finds too little.
+      UsageError: `run` is no `Run`, the version exists, k is less than 1, or the index finds too
+        little.
       DataError: the items file is not usable.
       ConfigError: new texts need a BERT that cannot be had.
     """
+    check_run(run)
     if k < 1:
         raise UsageError(f"-k must be at least 1, got {k}")
     if version is not None and version < 0:
@@ -105,8 +107,10 @@ def export_text(run: Run, to: str | Path) -> Path:
     """Write the next version of a SavedModel from raw texts to vectors of items and, if any, users.
 
     Raises:
+      UsageError: `run` is no `Run`.
       ConfigError: the run has no text, or its BERT is not what it was.
     """
+    check_run(run)
     model = run.model()
     trained = run.items.row_of_code < FIRST_ITEM_ROW + run.items.num_trained
     return write_text_version(

@@ -21,7 +21,7 @@ from trecs.features.batches import EventRows
 from trecs.features.items import num_id_rows
 from trecs.features.repeats import item_habits
 from trecs.models.retrieval import RetrievalModel
-from trecs.run import Run
+from trecs.run import Run, check_run
 from trecs.training.choices import (
     CHOICES,
     apply_choices,
@@ -56,9 +56,14 @@ def train(
       verbose: 0 silent, 1 a progress bar, 2 a line an epoch.
 
     Raises:
+      UsageError: `dataset` is no `Dataset`.
       ConfigError: users' texts without a BERT; else ConfigError, UsageError: as
         `trecs.run.Run.create`.
     """
+    if not isinstance(dataset, Dataset):
+        raise UsageError(
+            f"expected a Dataset, got {dataset!r:.80}; trecs.load_data reads one from files"
+        )
     config = config or Config()
     if config.split.refit != "none":
         raise ConfigError(
@@ -91,6 +96,7 @@ def refit(
     Raises:
       UsageError: the run is not finished or is a refit itself; else as `trecs.run.Run.create`.
     """
+    check_run(run)
     if not run.is_trained or run.config.split.refit != "none":
         raise UsageError(
             f"expected a finished run that has held events out, got {run.directory},"
