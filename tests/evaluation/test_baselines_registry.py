@@ -79,7 +79,7 @@ def test_an_unknown_name_is_answered_with_the_list(build):
 
 def test_als_without_its_library_says_how_to_have_it(build, without_implicit):
     dataset = build(*random_columns(0))
-    with pytest.raises(UsageError, match="'implicit', which is not installed: pip install 'trecs"):
+    with pytest.raises(UsageError, match="'implicit', which is not installed: pip install -e '"):
         baseline_scorers(dataset, temporal(dataset.log), False, ["als"])
 
 
