@@ -22,7 +22,7 @@ _LARGEST = 2**62
 
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _WHOLE_NUMBER = r"^[+-]?\d+$"
-_ZONE = r"\d[T ]\d.*([Zz]| ?UTC|[+-]\d\d(:?\d\d)?)$"
+_ZONE = r"\d[T ]\d.*([Zz]|UTC|[+-]\d\d(:?\d\d)?)$"
 _EXAMPLE = "epoch numbers or ISO 8601 such as 2024-05-01T12:00:00Z"
 
 
