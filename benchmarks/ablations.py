@@ -3,7 +3,7 @@
 `make ablations` prints the table of docs/results.md; its JSON is for `trecs report --ablations`.
 Parts without a setting are taken out of the built model here, so that the package has no switches
 that only this table would use. Every variant chooses its epoch and its neighbour weights on
-validation, as the full model does.
+validation, as the full model does. A log too large for it is sampled by its users (`--users`).
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ import tensorflow as tf
 
 from trecs import api
 from trecs.config import load_config
+from trecs.data.catalogue import Catalogue
+from trecs.data.dataset import Dataset, align
+from trecs.data.log import events_frame, log_from_frame
 from trecs.models.retrieval import RetrievalModel
 from trecs.run import Run
 
@@ -104,12 +107,31 @@ VARIANTS = {
 _OF_FULL_MODEL = ("request time withheld", "neighbour terms off")
 
 
-def trained(data: str, split: str, seed: int, variant: Variant, folder: Path) -> Run:
+def of_users(dataset: Dataset, number: int) -> Dataset:
+    """The events of some users, drawn by a seed, and the items that they had."""
+    if number == 0:
+        return dataset
+    log = dataset.log
+    chosen = np.random.default_rng(0).choice(log.num_users, number, replace=False)
+    log, _ = log_from_frame(events_frame(log.select(np.isin(log.user, chosen))))
+    whole = dataset.catalogue
+    had = np.flatnonzero(np.isin(whole.item_ids, log.item_ids) & dataset.listed)
+    catalogue = Catalogue(
+        item_ids=whole.item_ids[had],
+        titles=whole.titles[had],
+        texts=whole.texts[had],
+        categories={name: tuple(of[i] for i in had) for name, of in whole.categories.items()},
+        release_time_s=None if whole.release_time_s is None else whole.release_time_s[had],
+        columns=whole.columns,
+    )
+    return align(log, catalogue)
+
+
+def trained(dataset: Dataset, settings: list[str], variant: Variant, folder: Path) -> Run:
     """Train a run of a variant."""
-    overrides = [*variant.overrides, f"split.kind={split}", f"training.seed={seed}"]
-    dataset, _ = api.load_data(data)
+    config = load_config(overrides=[*settings, *variant.overrides])
     with patched(variant):
-        return api.train(dataset, folder, load_config(overrides=overrides), verbose=0)
+        return api.train(dataset, folder, config, verbose=0)
 
 
 def patched(variant: Variant) -> Any:
@@ -140,16 +162,18 @@ def measured(run: Run, variant: Variant) -> dict[str, float]:
     return {metric: report["metrics"][metric] for metric in METRICS}
 
 
-def one_seed(data: str, split: str, seed: int, names: list[str], say: Callable[..., None]) -> None:
+def one_seed(
+    dataset: Dataset, settings: list[str], names: list[str], say: Callable[..., None]
+) -> None:
     """Measure variants with one seed; `say` gets each row's name and metrics."""
     with tempfile.TemporaryDirectory() as folder:
-        full = trained(data, split, seed, VARIANTS["full model"], Path(folder, "full"))
+        full = trained(dataset, settings, VARIANTS["full model"], Path(folder, "full"))
         for name in names:
             variant = VARIANTS[name]
             if name == "full model" or name in _OF_FULL_MODEL:
                 say(name, measured(full, variant))
             elif variant.change is not _without_repeats or full.has_repeats:
-                run = trained(data, split, seed, variant, Path(folder, name.replace(" ", "-")))
+                run = trained(dataset, settings, variant, Path(folder, name.replace(" ", "-")))
                 say(name, measured(run, variant))
 
 
@@ -176,7 +200,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", nargs="?", default="movielens-100k")
     parser.add_argument("--split", default="temporal")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--users", type=int, default=0, help="of a sample; 0 is all")
+    parser.add_argument("--set", dest="settings", action="append", default=[], help="KEY=VALUE")
     parser.add_argument("--variants", default="", help="names, separated by semicolons; all")
     parser.add_argument("--json", type=Path, default=Path("benchmarks/out/ablations.json"))
     options = parser.parse_args()
@@ -188,10 +214,12 @@ def main() -> None:
         rows.setdefault(name, []).append(metrics)
         mean = {n: {m: float(np.mean([v[m] for v in r])) for m in METRICS} for n, r in rows.items()}
         options.json.write_text(json.dumps(mean, indent=2) + "\n")
-        print(f"{name}: ndcg@10 {metrics['ndcg@10']:.4f}", flush=True)
+        print(f"{name}: {json.dumps(metrics)}", flush=True)
 
-    for seed in range(1, options.seeds + 1):
-        one_seed(options.data, options.split, seed, names, say)
+    dataset = of_users(api.load_data(options.data)[0], options.users)
+    for seed in options.seeds:
+        of_seed = [f"split.kind={options.split}", f"training.seed={seed}", *options.settings]
+        one_seed(dataset, of_seed, names, say)
     print(table(rows))
 
 

@@ -13,8 +13,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from trecs.training.adamw import FusedAdamW
 
-class AveragingAdamW(keras.optimizers.AdamW):
+
+class AveragingAdamW(FusedAdamW):
     """AdamW that keeps an exponential moving average of the float32 weights beside them.
 
     Args:

@@ -9,9 +9,10 @@ import keras
 
 from trecs.settings import PretrainingConfig
 from trecs.text.pretraining_model import PretrainingModel
+from trecs.training.adamw import FusedAdamW
 from trecs.training.checkpoint import Checkpoints, Progress
 from trecs.training.pretraining_batches import PretrainingPlan, pretraining_dataset
-from trecs.training.rates import warmup_cosine
+from trecs.training.rates import WarmupCosine
 
 
 class _Saver(keras.callbacks.Callback):
@@ -72,7 +73,7 @@ def fit_pretraining(
 def pretraining_optimizer(settings: PretrainingConfig) -> keras.Optimizer:
     """AdamW with linear warm-up and cosine decay to a tenth."""
     decay_steps = settings.steps - settings.warmup_steps
-    schedule = warmup_cosine(settings.learning_rate, settings.warmup_steps, decay_steps, 0.1)
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay)
+    schedule = WarmupCosine(settings.learning_rate, settings.warmup_steps, decay_steps, 0.1)
+    optimizer = FusedAdamW(schedule, weight_decay=settings.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,10 +12,11 @@ import tensorflow as tf
 from trecs.training.averaging import AveragingAdamW
 
 
-def warmup_cosine(
-    peak: float, warmup_steps: int, decay_steps: int, floor: float
-) -> keras.optimizers.schedules.CosineDecay:
+class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
     """Linear warm-up from nothing, then cosine decay.
+
+    The rates of `keras.optimizers.schedules.CosineDecay`, without its branch: Keras' AdamW asks for
+    the rate once a weight that decays, and every branch takes its time to trace and to run.
 
     Args:
       peak: the rate after the warm-up.
@@ -22,13 +24,28 @@ def warmup_cosine(
       decay_steps: steps from then on, at least 1 is taken.
       floor: share of the peak that is left at the end.
     """
-    return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0,
-        decay_steps=max(1, decay_steps),
-        alpha=floor,
-        warmup_target=peak,
-        warmup_steps=warmup_steps,
-    )
+
+    def __init__(self, peak: float, warmup_steps: int, decay_steps: int, floor: float) -> None:
+        super().__init__()
+        self._config = {
+            "peak": peak,
+            "warmup_steps": warmup_steps,
+            "decay_steps": decay_steps,
+            "floor": floor,
+        }
+
+    def __call__(self, step: Any) -> tf.Tensor:
+        """The rate of a step, float32 scalar; steps count from 0."""
+        peak, warmup_steps, decay_steps, floor = self._config.values()
+        step = tf.cast(step, tf.float32)
+        rising = peak * step / max(1, warmup_steps)
+        share = tf.clip_by_value((step - warmup_steps) / max(1, decay_steps), 0.0, 1.0)
+        falling = peak * ((1.0 - floor) * 0.5 * (1.0 + tf.cos(math.pi * share)) + floor)
+        return tf.where(step < warmup_steps, rising, falling)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return dict(self._config)
 
 
 class RatedAdamW(AveragingAdamW):

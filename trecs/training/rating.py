@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -17,7 +16,8 @@ from numpy.typing import NDArray
 from trecs.models.item_tensors import ItemTensors
 from trecs.models.ranking import RatingHead
 from trecs.models.ranking_data import RATING_FEATURES, RATING_TARGETS
-from trecs.training.rates import warmup_cosine
+from trecs.training.adamw import FusedAdamW
+from trecs.training.rates import WarmupCosine
 from trecs.training.rating_batches import RatingRows, rating_batches
 from trecs.training.rating_estimates import (
     fit_factors,
@@ -125,8 +125,8 @@ def _signature() -> dict[str, tf.TensorSpec]:
 def _step_function(
     head: RatingHead, items: ItemTensors, plan: RatingPlan, num_batches: int
 ) -> Callable[[Batch], tf.Tensor]:
-    schedule = warmup_cosine(_LEARNING_RATE, _WARMUP_STEPS, plan.epochs * num_batches, 0.02)
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=_WEIGHT_DECAY, beta_2=0.99)
+    schedule = WarmupCosine(_LEARNING_RATE, _WARMUP_STEPS, plan.epochs * num_batches, 0.02)
+    optimizer = FusedAdamW(schedule, weight_decay=_WEIGHT_DECAY, beta_2=0.99)
     weights = head.trainable_weights
     optimizer.build(weights)
     share = min(_L2 / max(plan.rows.num_targets, 1), _MAX_L2)

@@ -12,7 +12,7 @@ from trecs.features.vocabulary import Vocabulary
 from trecs.models.retrieval import Objective
 from trecs.settings import ModelConfig
 from trecs.training.loss import FullSoftmax, SampledSoftmax
-from trecs.training.rates import RatedAdamW, warmup_cosine
+from trecs.training.rates import RatedAdamW, WarmupCosine
 from trecs.training.strategy import uses_bfloat16
 
 _EVENTS_IN_ALL = 6_000_000
@@ -55,7 +55,7 @@ def make_optimizer(
         not decay.
     """
     settings = config.training
-    schedule = warmup_cosine(settings.learning_rate, settings.warmup_steps, num_steps, 0.1)
+    schedule = WarmupCosine(settings.learning_rate, settings.warmup_steps, num_steps, 0.1)
     optimizer = RatedAdamW(schedule, settings.weight_decay, num_steps / _AVERAGES)
     # Decay acts on projections alone: embeddings of rare items would fade between their events.
     names = ["bias", "gamma", "beta", "embeddings"]
