@@ -9,13 +9,14 @@ import pandas as pd
 import pytest
 
 from trecs import api
-from trecs.api import tuning
+from trecs.api import cross_validation, tuning
 from trecs.api.tuning import before_test
 from trecs.cli import main
 from trecs.config import Config, load_config, to_toml
 from trecs.data.fingerprint import fingerprint
 from trecs.data.split_choice import make_split
 from trecs.errors import ConfigError
+from trecs.evaluation.protocol import excludes_seen_by_default
 from trecs.run import Run
 from trecs.training.search_space import SPACE, Choice, Range, propose
 
@@ -166,3 +167,25 @@ def test_a_continued_study_draws_anew_and_asks_for_the_settings_until_they_are_m
         assert found.default_score == 0.5
     assert chosen.count((config.model.dropout, config.training.learning_rate)) == 1
     assert len(set(chosen)) == len(chosen)
+
+
+def test_seen_items_are_left_out_at_all_origins_or_at_none(monkeypatch, tmp_path):
+    # Repeats begin halfway, so that the origins would decide each for itself.
+    rng = np.random.default_rng(3)
+    rows = [(f"u{n % 10}", f"i{n // 10}", 1_600_000_000 + n * 3600) for n in range(400)]
+    rows += [
+        (f"u{n % 10}", f"i{rng.integers(5)}", 1_600_000_000 + n * 3600) for n in range(400, 800)
+    ]
+    events = pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp"])
+    events.to_csv(tmp_path / "events.csv", index=False)
+    dataset, _ = api.load_data(tmp_path / "events.csv")
+    given = []
+    monkeypatch.setattr(
+        cross_validation, "train", lambda _, __, config, **___: given.append(config)
+    )
+    by_itself = []
+    for origin in (1, 2, 3):
+        cross_validation.train_origin(dataset, tmp_path, Config(), origin, 3, verbose=0)
+        by_itself.append(excludes_seen_by_default(dataset.log, make_split(given[-1], dataset.log)))
+    assert by_itself[0] != by_itself[-1]
+    assert [config.evaluation.seen_filter for config in given] == ["on"] * 3

@@ -23,14 +23,16 @@ _EVENT_ALIASES: dict[str, tuple[str, ...]] = {
     USER_ID: (
         "userid",
         "user uid customerid customer cust custid memberid member reviewerid accountid clientid "
-        "visitorid playerid listenerid readerid viewerid shopperid username userkey",
+        "visitorid playerid listenerid readerid viewerid shopperid userkey",
+        "username",
         "householdid householdkey personid profileid deviceid cookieid sessionid session basketid",
     ),
     ITEM_ID: (
         "itemid",
         "item iid productid product movieid movie filmid parentasin videoid newsid businessid "
-        "articleid songid trackid bookid gameid appid recipeid poiid venueid isbn sku gtin "
-        "contentid docid offerid listingid postid showid itemkey",
+        "articleid songid trackid bookid gameid appid recipeid poiid venueid contentid docid "
+        "offerid listingid postid showid itemkey",
+        "isbn sku gtin",
         "asin artistid albumid placeid locationid courseid stockcode",
     ),
     TIMESTAMP: (
@@ -43,8 +45,9 @@ _EVENT_ALIASES: dict[str, tuple[str, ...]] = {
     ),
     RATING: ("rating", "ratings stars score overall reviewrating userrating", "weight"),
 }
-_ITEM_ALIASES = (*_EVENT_ALIASES[ITEM_ID], "id")
-_USER_ALIASES = (*_EVENT_ALIASES[USER_ID], "id")
+# In a file of one row an item or user, its "id" is meant before its "sku" or "username".
+_ITEM_ALIASES = (*_EVENT_ALIASES[ITEM_ID][:2], "id", *_EVENT_ALIASES[ITEM_ID][2:])
+_USER_ALIASES = (*_EVENT_ALIASES[USER_ID][:2], "id", *_EVENT_ALIASES[USER_ID][2:])
 _PROFILE_NAMES = (
     "profile profiletext userprofile about aboutme bio biography description text summary interests"
 )
@@ -216,7 +219,7 @@ def match_user_columns(
 
 def base_name(name: str) -> str:
     """The name without RecBole's type suffix: `item_id:token` is `item_id`."""
-    return name.split(":")[0]
+    return re.sub(r":(token|token_seq|float|float_seq)$", "", name)
 
 
 def _key(name: str) -> str:

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -142,8 +143,39 @@ EVENT_CASES = [
     ),
     Case(
         "an opening quote that swallows rows",
-        (r"1 of 2 ids in 'user_id' hold a line break \(row 2: .*never closed",),
+        (r"1 cell of .* seem to hold whole rows \(row 2, 'user_id': .*never closed",),
         events='user_id,item_id,timestamp\nu1,i1,893286600\n"u2,i1,893286601\nu3",i2,893286602\n',
+    ),
+    Case(
+        "stray quotes in a column of two rows",
+        (r"1 cell of .* seem to hold whole rows \(row 1, 'query': 'cheap phone,89.*never closed",),
+        events='user_id,item_id,query,timestamp\nu1,i1,"cheap phone,893286600\n'
+        'u2,i2,"cheap phone,893286999\nu3,i3,x,893286602\n',
+    ),
+    Case(
+        "an id of two lines",
+        (r"1 of 2 ids in 'user_id' hold a line break \(row 2: .*never closed",),
+        events='user_id,item_id,timestamp\nu1,i1,893286600\n"u 2\nu3",i2,893286602\n',
+    ),
+    Case(
+        "ids of 32-bit floats",
+        (r"1 of 2 ids in 'user_id' are not whole numbers below 2\^24 \(row 2: 16777216",),
+        events=parquet(
+            user_id=np.array([7, 16_777_217], np.float32),
+            item_id=["a", "b"],
+            timestamp=[893286600, 893286601],
+        ),
+        file="events.parquet",
+    ),
+    Case(
+        "times of 32-bit floats",
+        (r"the times in 'timestamp' are floats of 32 bits, which are minutes off",),
+        events=parquet(
+            user_id=["u", "v"],
+            item_id=["a", "b"],
+            timestamp=np.array([1_700_000_050, 1_700_000_060], np.float32),
+        ),
+        file="events.parquet",
     ),
     Case(
         "a quote in a column that is not read",

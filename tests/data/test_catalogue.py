@@ -160,3 +160,35 @@ def test_a_text_column_that_cannot_be_text_is_a_problem() -> None:
     items = pd.DataFrame({"id": ["a"], "title": [{"en": "A"}]})
     with pytest.raises(DataError, match=r"the column 'title' is of type .*, not text; drop it"):
         catalogue_from_frame(items)
+
+
+def test_categories_keep_their_whole_names() -> None:
+    items = pd.DataFrame({"item_id": ["a"], "attr:color": [["blue"]], "attr:size": [["L"]]})
+    catalogue, _ = catalogue_from_frame(items)
+    assert catalogue.categories == {"attr:color": (("blue",),), "attr:size": (("L",),)}
+    items = pd.DataFrame({"item_id": ["a"], "brand": ["x"], "brand:token": ["y"]})
+    with pytest.raises(DataError, match="'brand:token' and 'brand' are one category"):
+        catalogue_from_frame(items)
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("['Clothing', 'Warner Bros., Inc.']", ("Clothing", "Warner Bros., Inc.")),
+        ('["Clothing", null, "Shoes"]', ("Clothing", "Shoes")),
+        ("[Clothing, Shoes]", ("Clothing", "Shoes")),
+        ("[]", ()),
+        ("Clothing, Shoes", ("Clothing, Shoes",)),
+    ],
+)
+def test_lists_written_as_text_are_lists_in_every_column(cell: str, expected: object) -> None:
+    items = pd.DataFrame({"item_id": ["a", "b"], "category": [cell, "Toys"]})
+    catalogue, _ = catalogue_from_frame(items)
+    assert catalogue.categories["category"] == (expected, ("Toys",))
+
+
+def test_words_for_a_missing_value_are_no_text() -> None:
+    items = pd.DataFrame({"item_id": ["a", "b"], "title": ["nan", "A"], "description": "NULL"})
+    catalogue, lines = catalogue_from_frame(items)
+    assert catalogue.texts.tolist() == ["", "A"]
+    assert lines[0] == "2 items in the items file, 1 of them with text"

@@ -185,3 +185,24 @@ def test_how_the_items_file_was_read_is_kept(dataset: Dataset, tmp_path: Path) -
     assert (columns.texts, columns.separators) == (("title",), {"genres": "|"})
     save_dataset(dataset, tmp_path / "saved")
     assert open_dataset(tmp_path / "saved").catalogue.columns == columns
+
+
+def test_a_column_may_be_named_for_one_of_two_files(tmp_path: Path) -> None:
+    EVENTS.to_csv(tmp_path / "events.csv", index=False)
+    items = ITEMS.rename(columns={"item_id": "key"}).assign(item_id=["1", "2", "3"])
+    items.to_csv(tmp_path / "items.csv", index=False)
+    users = pd.DataFrame({"who": ["u1"], "user_id": ["9"], "bio": ["Likes films."]})
+    users.to_csv(tmp_path / "users.csv", index=False)
+    paths = [tmp_path / name for name in ("events.csv", "items.csv", "users.csv")]
+    dataset, _ = load_dataset(*paths, item_column="key", user_column="who")
+    assert dataset.listed.tolist() == [True, True, False, True]
+    with pytest.raises(DataError, match="there is no column 'nowhere'.*--item-column"):
+        load_dataset(*paths, item_column="nowhere", user_column="who")
+
+
+def test_the_id_of_an_items_file_comes_before_its_sku(tmp_path: Path) -> None:
+    EVENTS.to_csv(tmp_path / "events.csv", index=False)
+    items = ITEMS.rename(columns={"item_id": "id"}).assign(sku=["1", "2", "3"])
+    items.to_csv(tmp_path / "items.csv", index=False)
+    dataset, _ = load_dataset(tmp_path / "events.csv", tmp_path / "items.csv")
+    assert dataset.listed.tolist() == [True, True, False, True]

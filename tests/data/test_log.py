@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from trecs.data.log import EventLog, events_frame, log_from_frame, read_log
@@ -243,3 +245,12 @@ def test_a_log_shows_itself_in_one_line() -> None:
     log, _ = log_from_frame(frame(user_id=["a"], item_id=["i"], timestamp=[T]))
     assert repr(log).startswith("EventLog(1 event of 1 user and 1 item, 1998-04-22T")
     assert log.select(slice(0, 0)).summary() == "0 events of 1 user and 1 item"
+
+
+def test_blanks_around_ids_and_views_of_strings_change_no_id(tmp_path: Path) -> None:
+    path = tmp_path / "e.parquet"
+    ids = pa.array(["a ", " a", "a", "b"], pa.string_view())
+    times = pa.array([T, T + 1, T + 2, T + 3])
+    pa.parquet.write_table(pa.table({"user_id": ids, "item_id": ids, "timestamp": times}), path)
+    log, _ = read_log(path)
+    assert triples(log) == [("a", "a", T), ("a", "a", T + 1), ("a", "a", T + 2), ("b", "b", T + 3)]

@@ -128,3 +128,32 @@ def test_bytes_of_a_column_that_is_not_read_do_not_matter(tmp_path: Path) -> Non
     path.write_bytes(b'item_id,title,note\na,"One\ntwo",\xe9t\xe9\nb,Three,x\n')
 
     assert read_table(path, ["title"])["title"].tolist() == ["One\ntwo", "Three"]
+
+
+def test_texts_of_two_lines_with_commas_are_no_rows(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text('id,a,b,text\n1,x,y,"Sweet, soft\nand good, very"\n2,x,y,"One\ntwo, three"\n')
+    assert read_table(path)["text"].tolist() == ["Sweet, soft\nand good, very", "One\ntwo, three"]
+
+
+def test_json_keys_of_late_lines_are_columns(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"id": "a"}\n' * 1500 + '{"id": "b", "rating": 4}\n')
+    assert column_names(path) == ["id", "rating"]
+    assert read_table(path)["rating"].tolist()[-1] == 4
+    path.write_text('{"id": "a", "stars": 4}\n')
+    assert column_names(path) == ["id", "stars"]
+
+
+def test_json_values_of_a_key_that_is_not_read_may_change_their_type(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text(
+        '{"id": "a", "n": 1, "l": ["x"], "meta": {"price": 1}}\n'
+        '{"id": "b", "n": 2.5, "l": [], "meta": {"price": "1"}}\n{"id": "c", "meta": []}\n'
+    )
+    frame = read_table(path, ["id", "n", "l"])
+    assert frame["id"].tolist() == ["a", "b", "c"]
+    assert frame["n"].tolist()[:2] == [1, 2.5]
+    assert [list(value) for value in frame["l"].tolist()[:2]] == [["x"], []]
+    with pytest.raises(DataError, match="the values of 'meta' in .* change their type: line 1 has"):
+        read_table(path)

@@ -11,6 +11,8 @@ from trecs.api.evaluation import evaluate
 from trecs.api.training import train
 from trecs.config import Config
 from trecs.data.dataset import Dataset
+from trecs.data.split_choice import make_split
+from trecs.evaluation.protocol import excludes_seen_by_default
 from trecs.evaluation.rolling import mean_and_deviation
 from trecs.run import Run
 
@@ -56,9 +58,17 @@ def cross_validate(
 def train_origin(
     dataset: Dataset, out: Path, config: Config, origin: int, num_origins: int, *, verbose: int
 ) -> Run:
-    """Train the run of one origin, numbered from 1."""
+    """Train the run of one origin, numbered from 1.
+
+    Whether seen items are left out is decided by the first origin's training part, for all of them.
+    """
     split = replace(config.split, kind="rolling-origin", num_origins=num_origins, origin=origin)
-    return train(dataset, out, replace(config, split=split), verbose=verbose)
+    config = replace(config, split=split)
+    if config.evaluation.seen_filter == "auto":
+        first = make_split(replace(config, split=replace(split, origin=1)), dataset.log)
+        seen_filter = "on" if excludes_seen_by_default(dataset.log, first) else "off"
+        config = replace(config, evaluation=replace(config.evaluation, seen_filter=seen_filter))
+    return train(dataset, out, config, verbose=verbose)
 
 
 def _summary(reports: Sequence[dict[str, Any]]) -> dict[str, dict[str, dict[str, float]]]:

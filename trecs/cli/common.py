@@ -57,6 +57,13 @@ def setting_options(command: argparse.ArgumentParser) -> None:
     )
 
 
+def make_room(*paths: str | None) -> None:
+    """Make the folders of the files that a command will write, before it works for long."""
+    for path in paths:
+        if path:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+
+
 def write_json(path: str, report: Any) -> None:
     """Write a report to a file."""
     Path(path).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

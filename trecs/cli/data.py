@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from trecs.cli.common import data_options, note, read_data, write, write_json
+from trecs.cli.common import data_options, make_room, note, read_data, write, write_json
 
 
 def add_fetch_options(fetch: argparse.ArgumentParser) -> None:
@@ -32,12 +32,13 @@ def run_audit(options: argparse.Namespace) -> None:
     from trecs.data.audit import audit
     from trecs.data.audit_text import to_text
 
+    make_room(options.json, options.html)
     dataset, config = read_data(options)
     found = audit(dataset, config)
+    write(to_text(found))
     if options.json:
         write_json(options.json, found.to_json())
     if options.html:
         from trecs.reporting.audit_page import audit_html
 
         Path(options.html).write_text(audit_html(found, options.data), encoding="utf-8")
-    write(to_text(found))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from trecs.cli.common import write, write_json
+from trecs.cli.common import make_room, write, write_json
 
 
 def add_evaluate_options(evaluate: argparse.ArgumentParser) -> None:
@@ -56,6 +56,7 @@ def run_evaluate(options: argparse.Namespace) -> None:
     from trecs.evaluation.report import to_text
     from trecs.run import Run
 
+    make_room(options.json, options.predictions)
     report = api.evaluate(
         Run.open(options.run_folder),
         options.predictions,
@@ -65,9 +66,9 @@ def run_evaluate(options: argparse.Namespace) -> None:
         baselines=options.baselines.split(","),
         with_tie_band=options.tie_band,
     )
+    write(to_text(report))
     if options.json:
         write_json(options.json, report)
-    write(to_text(report))
 
 
 def run_report(options: argparse.Namespace) -> None:

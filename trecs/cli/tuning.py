@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trecs.cli.common import data_options, note, read_data, write, write_json
+from trecs.cli.common import data_options, make_room, note, read_data, write, write_json
 
 _SHOWN = ("ndcg@10", "recall@10", "mrr@10", "coverage@10")
 
@@ -32,11 +32,12 @@ def run_cross_validate(options: argparse.Namespace) -> None:
     """Train and measure at several origins."""
     from trecs import api
 
+    make_room(options.json)
     dataset, config = read_data(options)
     found = api.cross_validate(dataset, options.out, config, num_origins=options.origins, verbose=0)
+    write(_summary_text(found["summary"], options.origins))
     if options.json:
         write_json(options.json, found)
-    write(_summary_text(found["summary"], options.origins))
 
 
 def run_tune(options: argparse.Namespace) -> None:

@@ -146,6 +146,9 @@ def _build(
         name: to_categories(frame[name], problems, separators.get(base_name(name)))
         for name in columns.categories
     }
+    for name in categories:
+        if name != base_name(name) and base_name(name) in categories:
+            problems.add(f"'{name}' and '{base_name(name)}' are one category; rename one of them.")
     problems.raise_if_any(DataError, f"{heading} ({ROWS_NOTE})")
     found = {name: separator for name, (_, separator) in categories.items()}
     catalogue = Catalogue(

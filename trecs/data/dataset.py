@@ -82,8 +82,8 @@ def load_dataset(
         category_columns: likewise.
         user_text_columns: of the users file, as for `read_users`.
         **log_columns: user_column, item_column, timestamp_column, rating_column, timestamp_unit, as
-            for `read_log`. The item column is also that of the items file, if it is there, and the
-            user column that of the users file.
+            for `read_log`. The item column may be of the log, of the items file or of both, and
+            the user column likewise of the users file.
 
     Returns:
         The data set, and lines for the user: what was taken, dropped and not found.
@@ -109,7 +109,14 @@ def load_dataset(
             lines.append(f"of no effect on trecs' own form of data: {', '.join(ignored)}")
     else:
         item_settings = {"text_columns": text_columns, "category_columns": category_columns}
-        log, catalogue, lines = _read_both(path, items, log_columns, item_settings, errors)
+        log, catalogue, lines = _read_both(
+            path,
+            items,
+            None if users is None else Path(users),
+            log_columns,
+            item_settings,
+            errors,
+        )
         dataset = align(log, catalogue)
         _check_size(log, problems)
         if catalogue is not None:
@@ -254,6 +261,7 @@ def _read_users(
 def _read_both(
     path: Path,
     items: Path | None,
+    users: Path | None,
     log_columns: dict[str, str | None],
     item_settings: dict[str, Sequence[str] | None],
     errors: list[str],
@@ -262,7 +270,8 @@ def _read_both(
     lines: list[str] = []
     log = catalogue = None
     try:
-        log, lines = read_log(path, **log_columns)
+        others = {"item_column": items, "user_column": users}
+        log, lines = read_log(path, **_own_columns(path, log_columns, others))
     except DataError as error:
         errors.append(str(error))
     try:
@@ -278,8 +287,19 @@ def _read_both(
     except DataError as error:
         errors.append(str(error))
     if log is None or errors:
-        raise DataError("\n".join(errors))
+        raise DataError("\n".join(dict.fromkeys(errors)))
     return log, catalogue, lines
+
+
+def _own_columns(
+    path: Path, columns: dict[str, str | None], others: dict[str, Path | None]
+) -> dict[str, str | None]:
+    """The log's columns; one named for another file alone is found by its usual names."""
+    own = dict(columns)
+    for role, other in others.items():
+        if other is not None and shared_column(other, columns.get(role)):
+            own[role] = shared_column(path, columns[role])
+    return own
 
 
 def shared_column(path: Path, column: str | None) -> str | None:

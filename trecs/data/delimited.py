@@ -149,34 +149,51 @@ def _quote_fault(path: Path, delimiter: str, names: Sequence[str]) -> str | None
 
     Cells may hold line breaks. One that opens by a stray quote holds rows: lines of as many
     delimiters as the header, the first after a word without blanks. Of a text all lines may be like
-    that, but not in half of the file's cells with line breaks.
+    that, but not in half of the file's cells of as many lines, two or more.
     """
-    num_cells = 0
-    suspects: list[str] = []
+    num_cells = {True: 0, False: 0}
+    suspects: dict[bool, list[str]] = {True: [], False: []}
     with open_bytes(path) as file:
         file.readline()
         # A column that is not read may hold anything.
         text = io.TextIOWrapper(cast("io.BytesIO", file), "utf-8", errors="replace", newline="")
         try:
             for number, row in enumerate(filter(None, csv.reader(text, delimiter=delimiter)), 1):
-                for name, cell in zip(names, row, strict=False):
+                for place, (name, cell) in enumerate(zip(names, row, strict=False)):
                     lines = cell.splitlines()
-                    # Of two lines, the second is the beginning of a row: a tab in it is enough.
-                    inner = lines[1:-1] if len(lines) > 2 or delimiter != "\t" else lines[1:]
-                    if inner:
-                        least = len(names) - 1 if len(lines) > 2 else 1
-                        num_cells += 1
-                        if all(_is_row(line, delimiter, least) for line in inner):
-                            suspects.append(f"row {number}, '{name}': {cell[:30]!r}")
+                    if len(lines) < 2:
+                        continue
+                    num_cells[len(lines) > 2] += 1
+                    if _holds_rows(lines, place, delimiter, len(names)):
+                        suspects[len(lines) > 2].append(f"row {number}, '{name}': {cell[:30]!r}")
         except csv.Error:
             # A cell longer than the module takes.
-            num_cells, suspects = 1, [f"a cell of more than {csv.field_size_limit():,} letters"]
-    if not suspects or 2 * len(suspects) < num_cells:
+            num_cells[True] = 1
+            suspects[True] = [f"a cell of more than {csv.field_size_limit():,} letters"]
+    found = [
+        cell
+        for kind, cells in suspects.items()
+        if 2 * len(cells) >= num_cells[kind]
+        for cell in cells
+    ]
+    if not found:
         return None
     return (
-        f"{count(len(suspects), 'cell')} of {path} seem to hold whole rows ({suspects[0]}; "
+        f"{count(len(found), 'cell')} of {path} seem to hold whole rows ({found[0]}; "
         f"{ROWS_NOTE}), as after a quote that is never closed; write a quote inside a cell as two, "
         "and the cell in quotes, or remove it"
+    )
+
+
+def _holds_rows(lines: Sequence[str], place: int, delimiter: str, num_columns: int) -> bool:
+    """Whether the lines of a cell of the column at `place` look like rows, or the ends of two."""
+    if len(lines) > 2:
+        return all(_is_row(line, delimiter, num_columns - 1) for line in lines[1:-1])
+    # The end of one row, and the beginning of the next up to its own stray quote.
+    if delimiter == "\t":
+        return _is_row(lines[1], delimiter, 1)
+    return lines[0].count(delimiter) >= num_columns - 1 - place and _is_row(
+        lines[1], delimiter, place
     )
 
 

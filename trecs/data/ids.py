@@ -17,8 +17,8 @@ from trecs.errors import Problems
 # would be one user with the events of many.
 MISSING_WORDS = ("", "nan", "NaN", "None", "null", "NULL", "NaT", "<NA>", "N/A", "#N/A", "\\N")
 
-# From here on a float64 may be the rounding of another whole number.
-_LARGEST_EXACT_FLOAT = 2.0**53
+# By the bits of a float: from that power of 2 on, it may be the rounding of another whole number.
+_EXACT_FLOAT = {64: 53, 32: 24, 16: 11}
 
 
 def arrow_column(values: pd.Series[Any]) -> pa.ChunkedArray:
@@ -36,15 +36,14 @@ def arrow_column(values: pd.Series[Any]) -> pa.ChunkedArray:
         array = pa.chunked_array([array])
     if pa.types.is_dictionary(array.type):
         array = array.cast(array.type.value_type)
-    return array
+    # Few of Arrow's functions know views.
+    return array.cast(pa.large_string()) if pa.types.is_string_view(array.type) else array
 
 
 def is_text(column: pa.ChunkedArray) -> bool:
     """Whether an Arrow column holds strings."""
     kind = column.type
-    return bool(
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    )
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def missing(column: pa.ChunkedArray) -> NDArray[np.bool_]:
@@ -60,7 +59,7 @@ def to_ids(values: pd.Series[Any], problems: Problems) -> pa.Array:
     """The ids as an Arrow array of strings [rows].
 
     Whole numbers become their decimal digits, also where a column with gaps made floats of them
-    (12.0 is "12").
+    (12.0 is "12"). Blanks around an id are no part of it: columns of fixed width are full of them.
 
     Args:
         values: strings, whole numbers or categories of these.
@@ -113,17 +112,18 @@ def _as_strings(
     kind = column.type
     if pa.types.is_floating(kind):
         numbers = column.to_numpy()
-        broken = ~absent & ~_whole(numbers)
+        power = _EXACT_FLOAT[kind.bit_width]
+        broken = ~absent & ~((np.abs(numbers) < 2.0**power) & (numbers == np.floor(numbers)))
         if broken.any():
             problems.add(
-                f"{share(broken)} ids in '{name}' are not whole numbers below 2^53 "
+                f"{share(broken)} ids in '{name}' are not whole numbers below 2^{power} "
                 f"({first_rows(broken, numbers)}); floating-point ids lose digits, "
                 "write them as strings or whole numbers."
             )
         whole = np.where(absent | broken, 0, numbers).astype(np.int64)
         return pa.chunked_array([whole]).cast(pa.large_string())
     if is_text(column):
-        text = column.cast(pa.large_string())
+        text = pc.utf8_trim_whitespace(column.cast(pa.large_string()))
         broken = np.asarray(pc.fill_null(pc.match_substring(text, "\n"), False).to_numpy())
         if broken.any():
             problems.add(
@@ -138,12 +138,6 @@ def _as_strings(
         "convert the column, or name another one."
     )
     return pa.chunked_array([[""] * len(column)], type=pa.large_string())
-
-
-def _whole(numbers: NDArray[np.float64]) -> NDArray[np.bool_]:
-    exact = np.abs(numbers) < _LARGEST_EXACT_FLOAT
-    whole: NDArray[np.bool_] = exact & (numbers == np.floor(numbers))
-    return whole
 
 
 def id_places(ids: NDArray[np.object_]) -> NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import html
 import time
 from collections.abc import Sequence
@@ -31,7 +32,10 @@ _YEARS = (1000, 2999)
 
 
 def to_texts(values: pd.Series[Any], problems: Problems) -> pa.Array:
-    """The values as an Arrow array of strings [items]; "" for null; lists joined by spaces."""
+    """The values as an Arrow array of strings [items]; lists joined by spaces.
+
+    "" for null and for a word that stands for it.
+    """
     try:
         column = _column(values)
         if _is_list(column):
@@ -41,7 +45,9 @@ def to_texts(values: pd.Series[Any], problems: Problems) -> pa.Array:
     except pa.ArrowException:
         problems.add(f"the column '{values.name}' is of type {values.dtype}, not text; drop it.")
         return pa.array([""] * len(values), type=pa.large_string())
-    return pc.utf8_trim_whitespace(text).combine_chunks()
+    text = pc.utf8_trim_whitespace(text)
+    absent = pc.is_in(text, value_set=pa.array(MISSING_WORDS, text.type))
+    return pc.if_else(absent, "", text).combine_chunks()
 
 
 def join_texts(columns: Sequence[pa.Array], num_items: int) -> NDArray[np.object_]:
@@ -70,20 +76,22 @@ def to_categories(
 
     Lists are taken as they are. Strings are split on | where the column holds one, else on ;, else,
     in columns such as "genres" and "tags", on commas. There, | or ; in a few cells only, a tenth of
-    those with commas, is part of a value. A separator that is given is taken as it is.
+    those with commas, is part of a value. A separator that is given is taken as it is. A list that
+    was written as text, "['Drama', 'Comedy']", is read as one.
     """
     column = _column(values)
     if _is_list(column):
         found = [[str(v).strip() for v in row or () if v is not None] for row in column.to_pylist()]
         return tuple(tuple(v for v in row if v not in MISSING_WORDS) for row in found), ""
-    strings = to_texts(values, problems)
-    # Lists that went through CSV look like "['Drama', 'Comedy']".
-    strings = pc.replace_substring_regex(strings, r"^\[(.*)\]$", r"\1")
+    cells = [_list_or_text(text) for text in to_texts(values, problems).to_pylist()]
     # "R&amp;B" holds no separator.
-    strings = pa.array([html.unescape(s) for s in strings.to_pylist()], pa.large_string())
+    strings = [html.unescape(cell) for cell in cells if isinstance(cell, str)]
     if separator is None:
-        separator = _separator(strings, str(values.name))
-    return tuple(_split(text, separator) for text in strings.to_pylist()), separator
+        separator = _separator(pa.array(strings, pa.large_string()), str(values.name))
+    rest = iter(strings)
+    return tuple(
+        _split(next(rest), separator) if isinstance(cell, str) else cell for cell in cells
+    ), separator
 
 
 def to_release_s(values: pd.Series[Any]) -> NDArray[np.float64]:
@@ -154,6 +162,20 @@ def _separator(strings: pa.Array, name: str) -> str:
     cells = {s: pc.sum(pc.match_substring(strings, s)).as_py() or 0 for s in candidates}
     least = max(1, cells.get(",", 0) / 10)
     return next((separator for separator in candidates if cells[separator] >= least), "")
+
+
+def _list_or_text(text: str) -> tuple[str, ...] | str:
+    """The values of a cell such as "['Drama', 'Comedy']" or "[Drama, Comedy]"; else the cell."""
+    if not (text.startswith("[") and text.endswith("]")):
+        return text
+    try:
+        values = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return _split(html.unescape(text[1:-1]), ",")
+    if not isinstance(values, list):
+        return text
+    named = [html.unescape(str(value)).strip() for value in values if value is not None]
+    return tuple(value for value in named if value not in MISSING_WORDS)
 
 
 def _split(text: str, separator: str) -> tuple[str, ...]:

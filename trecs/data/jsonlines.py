@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,17 +14,28 @@ from trecs.data.files import open_bytes
 from trecs.errors import DataError
 
 _BLOCK_BYTES = 1 << 24
-# Enough lines to see every usual key, and whether its values are strings.
-_HEAD_LINES = 1000
+
+# Arrow's types by the kinds of a key's values. Left to itself, Arrow reads strings such as
+# "2024-05-01" as times, also where they are ids.
+_TYPES = {
+    frozenset(): pa.string(),
+    frozenset({"string"}): pa.string(),
+    frozenset({"integer"}): pa.int64(),
+    frozenset({"number"}): pa.float64(),
+    frozenset({"integer", "number"}): pa.float64(),
+    frozenset({"list"}): pa.list_(pa.string()),
+    frozenset({"list", "list of string"}): pa.list_(pa.string()),
+    frozenset({"list", "list of integer"}): pa.list_(pa.int64()),
+}
 
 
 def json_names(path: Path) -> list[str]:
-    """The keys of the first lines, in order of appearance.
+    """The keys of all lines, in order of appearance.
 
     Raises:
         DataError: if the file is no JSON Lines, with the first broken line.
     """
-    return list(_head(path))
+    return list(_kinds(path))
 
 
 def read_json_lines(path: Path, columns: Sequence[str]) -> pa.Table:
@@ -33,16 +44,19 @@ def read_json_lines(path: Path, columns: Sequence[str]) -> pa.Table:
     Raises:
         DataError: if a line is no JSON object or a key's values change their type.
     """
-    # Left to itself, Arrow reads strings such as "2024-05-01" as times, also where they are ids.
-    text = [name for name, kinds in _head(path).items() if kinds == {str}]
+    kinds = _kinds(path)
+    known = {name: _TYPES[kinds[name]] for name in columns if kinds[name] in _TYPES}
+    # Keys that nobody asked for may hold anything, if Arrow need not tell a type by itself.
+    others = "ignore" if len(known) == len(set(columns)) else "infer"
+    options = pa.json.ParseOptions(
+        explicit_schema=pa.schema(list(known.items())), unexpected_field_behavior=others
+    )
     try:
         with open_bytes(path) as file:
             table = pa.json.read_json(
                 file,
                 read_options=pa.json.ReadOptions(block_size=_BLOCK_BYTES),
-                parse_options=pa.json.ParseOptions(
-                    explicit_schema=pa.schema([(name, pa.string()) for name in text])
-                ),
+                parse_options=options,
             )
         table.validate(full=True)
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
@@ -50,17 +64,32 @@ def read_json_lines(path: Path, columns: Sequence[str]) -> pa.Table:
     return table.select(list(columns))
 
 
-def _head(path: Path) -> dict[str, set[type]]:
-    """The keys of the first lines, each with the types of its values there that are not null."""
-    keys: dict[str, set[type]] = {}
+def _kinds(path: Path) -> Mapping[str, frozenset[str]]:
+    """The keys, each with the kinds of its values that are not null."""
+    stat = path.stat()
+    return _kinds_of(path, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=4)
+def _kinds_of(path: Path, *_: int) -> Mapping[str, frozenset[str]]:
+    """The same, kept for a file that has not changed: names and columns are asked for in turn."""
+    kinds: dict[str, set[str]] = {}
     with open_bytes(path) as file:
-        for number, line in enumerate(itertools.islice(file, _HEAD_LINES), start=1):
+        for number, line in enumerate(file, start=1):
             if line.strip():
                 for key, value in _parse(path, number, line).items():
-                    keys.setdefault(key, set()).update({type(value)} - {type(None)})
-    if not keys:
+                    kinds.setdefault(key, set()).update(_kinds_in(value))
+    if not kinds:
         raise DataError(f"{path} is empty; one JSON object a line is needed")
-    return keys
+    return {key: frozenset(found) for key, found in kinds.items()}
+
+
+def _kinds_in(value: object) -> set[str]:
+    if isinstance(value, list):
+        return {"list"} | {f"list of {kind}" for one in value for kind in _kinds_in(one)}
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**63:
+        return {"integer beyond 64 bits"}
+    return set() if value is None else {_json_name(type(value))}
 
 
 def _parse(path: Path, number: int, line: bytes) -> dict[str, object]:
@@ -111,5 +140,5 @@ def _line_problem(path: Path, message: str) -> str:
 
 
 def _json_name(kind: type) -> str:
-    names = {float: "number", str: "string", bool: "boolean", list: "list", dict: "object"}
-    return names.get(kind, kind.__name__)
+    names = {int: "integer", float: "number", str: "string", bool: "boolean", list: "list"}
+    return names.get(kind, "object")

@@ -120,6 +120,12 @@ class _Reader:
             return self._dates(days.astype(np.int64) * DAY_S, column, "dates, midnight UTC")
         if pa.types.is_integer(kind):
             return self._numbers(pc.fill_null(column.cast(pa.int64(), safe=False), 0).to_numpy())
+        if pa.types.is_floating(kind) and kind.bit_width < 64:
+            self.problems.add(
+                f"the times in '{self.name}' are floats of {kind.bit_width} bits, which are "
+                "minutes off; write whole numbers or floats of 64 bits."
+            )
+            return self._nothing()
         if pa.types.is_floating(kind):
             return self._numbers(column.cast(pa.float64()).to_numpy())
         self.problems.add(f"the times in '{self.name}' are of type {kind}; write {_EXAMPLE}.")

@@ -52,8 +52,9 @@ def read_newer_events(path: Path, config: Config, with_rating: bool) -> tuple[Ev
         rating = named and (shared_column(path, named) or NO_COLUMN)
     return read_log(
         path,
-        user_column=settings.user_column or None,
-        item_column=settings.item_column or None,
+        # Either may have been named for the other file of the training alone.
+        user_column=shared_column(path, settings.user_column),
+        item_column=shared_column(path, settings.item_column),
         timestamp_column=settings.timestamp_column or None,
         rating_column=rating or None,
         timestamp_unit=settings.timestamp_unit or None,
