@@ -38,10 +38,12 @@ def user_batches(path: Path, rows: int, newest: int) -> tf.data.Dataset:
       newest: events kept of each user.
     """
     events = pq.read_table(path, columns=["user_id", "item_id", "timestamp"])
-    users, code = np.unique(events["user_id"].to_numpy(), return_inverse=True)
+    # Ids are strings, also where the file has numbers.
+    strings = {name: events[name].cast(pa.string()).to_numpy() for name in ("user_id", "item_id")}
+    users, code = np.unique(strings["user_id"], return_inverse=True)
     times = events["timestamp"].to_numpy()
     order = np.lexsort((times, code))
-    items, times = events["item_id"].to_numpy()[order], times[order]
+    items, times = strings["item_id"][order], times[order]
     end = np.cumsum(np.bincount(code, minlength=len(users)))
     begin = np.maximum(np.concatenate([[0], end[:-1]]), end - newest)
 
@@ -63,7 +65,9 @@ def score(version: Path, events: Path, to: Path, at_s: int, rows: int, k: int) -
     """Write the k best items of every user at a time, and return how many users there were."""
     recommend = tf.saved_model.load(str(version)).signatures["recommend"]
     count = 0
-    with pq.ParquetWriter(to, _SCHEMA) as writer:
+    # Under another name until it is whole, so that a job that was cut short leaves no lists.
+    part = to.with_name(to.name + ".part")
+    with pq.ParquetWriter(part, _SCHEMA) as writer:
         for user_ids, item_ids, times in user_batches(events, rows, newest=10_000):
             answer = recommend(
                 user_id=user_ids,
@@ -71,13 +75,17 @@ def score(version: Path, events: Path, to: Path, at_s: int, rows: int, k: int) -
                 history_timestamps=times,
                 request_time=tf.fill(tf.shape(user_ids), tf.constant(at_s, tf.int64)),
             )
+            ids, scores = answer["item_ids"].numpy()[:, :k], answer["scores"].numpy()[:, :k]
+            # A list with fewer items than its places ends in empty ids.
+            named = ids != b""
             lists = {
                 "user_id": [user.decode() for user in user_ids.numpy()],
-                "item_ids": [[i.decode() for i in row[:k]] for row in answer["item_ids"].numpy()],
-                "scores": answer["scores"].numpy()[:, :k].tolist(),
+                "item_ids": [[item.decode() for item in row if item] for row in ids],
+                "scores": [row[kept].tolist() for row, kept in zip(scores, named, strict=True)],
             }
             writer.write_table(pa.table(lists, schema=_SCHEMA))
             count += len(lists["user_id"])
+    part.replace(to)
     return count
 
 

@@ -12,6 +12,7 @@ from trecs.api.training import train
 from trecs.config import Config
 from trecs.data.dataset import Dataset
 from trecs.data.split_choice import make_split
+from trecs.errors import UsageError
 from trecs.evaluation.protocol import excludes_seen_by_default
 from trecs.evaluation.rolling import mean_and_deviation
 from trecs.run import Run
@@ -43,8 +44,10 @@ def cross_validate(
       has.
 
     Raises:
-      ConfigError, DataError, UsageError: as `train`, or the log is too short for as many origins.
+      ConfigError, DataError, UsageError: as `train`, or the log is too short for as many
+        origins, or there are none.
     """
+    check_origins(num_origins)
     config = config or Config()
     reports = []
     for origin in range(1, num_origins + 1):
@@ -53,6 +56,16 @@ def cross_validate(
         )
         reports.append(evaluate(run, baselines=baselines))
     return {"origins": reports, "summary": _summary(reports)}
+
+
+def check_origins(num_origins: int) -> None:
+    """Refuse a number of origins that is none.
+
+    Raises:
+      UsageError: it is less than 1.
+    """
+    if num_origins < 1:
+        raise UsageError(f"--origins must be at least 1, got {num_origins}")
 
 
 def train_origin(

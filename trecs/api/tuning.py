@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from trecs.api.cross_validation import train_origin
+from trecs.api.cross_validation import check_origins, train_origin
 from trecs.api.evaluation import evaluate
 from trecs.config import Config
 from trecs.data.dataset import Dataset
@@ -68,17 +68,18 @@ def tune(
       say: told of each trial.
 
     Raises:
-      UsageError: Optuna is not installed, or trials is less than 1.
+      UsageError: Optuna is not installed, or trials or origins are less than 1.
       ConfigError: the folder holds a study of other data, settings or origins.
       ConfigError, DataError: as `trecs.api.train`.
     """
     if trials < 1:
         raise UsageError(f"--trials must be at least 1, got {trials}")
+    check_origins(num_origins)
     config = config or Config()
     study = _open_study(Path(out), _claim(dataset, config, num_origins))
     early = before_test(dataset, config)
     start = {name: _value(config, name) for name in SPACE}
-    space = space_around(start)
+    space = space_around(start, config.model.num_heads)
 
     def objective(trial: Any) -> float:
         chosen = with_values(config, propose(trial, space))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from pathlib import Path
 
 from trecs.cli.common import note, write
 from trecs.config import load_config
-from trecs.errors import ConfigError
+from trecs.errors import ConfigError, UsageError
 
 
 def add_export_options(export: argparse.ArgumentParser) -> None:
@@ -36,9 +37,12 @@ def run_export(options: argparse.Namespace) -> None:
     config = load_config(values=run.config.to_dict(), overrides=options.set)
     if replace(config, serving=run.config.serving) != run.config:
         raise ConfigError(f"an export may set keys of [serving], got {', '.join(options.set)}")
+    if options.text_to and Path(options.text_to).resolve() == Path(options.to).resolve():
+        raise UsageError(f"--to and --text-to must be two folders, got {options.to} for both")
+    # First, for it is refused where the run has no text.
+    from_texts = [api.export_text(run, options.text_to)] if options.text_to else []
     version = api.export(
         run, options.to, options.version, options.k, options.items, note, config.serving
     )
-    write(str(version))
-    if options.text_to:
-        write(str(api.export_text(run, options.text_to)))
+    for folder in (version, *from_texts):
+        write(str(folder))

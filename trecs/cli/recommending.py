@@ -71,20 +71,29 @@ def run_recommend(options: argparse.Namespace) -> None:
     if options.json:
         items = [vars(item) for item in found]
         for item, why in zip(items, explained, strict=False):
+            item["explained_score"] = why.score
             item["parts"], item["events"] = why.parts, [vars(event) for event in why.events]
         answer = {"user_id": options.user, "at": iso(at), "items": items}
         write(json.dumps(answer, ensure_ascii=False))
     else:
-        write(_listing(options.user, iso(at), found, explained))
+        write(_listing(options.user, iso(at), found, explained, options.rerank))
 
 
 def _listing(
-    user: str, at: str, found: Sequence[Recommendation], explained: Sequence[Explanation]
+    user: str,
+    at: str,
+    found: Sequence[Recommendation],
+    explained: Sequence[Explanation],
+    reranked: bool,
 ) -> str:
     lines = [f"for user {user} at {at}:"]
     for place, item in enumerate(found, start=1):
         lines.append(f"{place:3}  {item.score:8.3f}  {item.item_id:>10}  {item.title}")
-        lines += _reasons(explained[place - 1]) if explained else []
+        if explained:
+            why = explained[place - 1]
+            if reranked:
+                lines.append(f"{'':15}found by the score {why.score:.3f}:")
+            lines += _reasons(why)
     return "\n".join(lines)
 
 

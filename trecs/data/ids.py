@@ -55,7 +55,7 @@ def missing(column: pa.ChunkedArray) -> NDArray[np.bool_]:
     return np.asarray(absent.to_numpy(), dtype=bool)
 
 
-def to_ids(values: pd.Series[Any], problems: Problems) -> pa.Array:
+def to_ids(values: pd.Series[Any], problems: Problems, *, stored: bool = False) -> pa.Array:
     """The ids as an Arrow array of strings [rows].
 
     Whole numbers become their decimal digits, also where a column with gaps made floats of them
@@ -64,6 +64,7 @@ def to_ids(values: pd.Series[Any], problems: Problems) -> pa.Array:
     Args:
         values: strings, whole numbers or categories of these.
         problems: collects missing ids, and values that are no ids.
+        stored: whether trecs wrote them: then blanks are part of them.
     """
     name = values.name
     try:
@@ -81,7 +82,8 @@ def to_ids(values: pd.Series[Any], problems: Problems) -> pa.Array:
             f"{share(absent)} ids in '{name}' are missing ({first_rows(absent, column)}); "
             "remove these rows or give them ids."
         )
-    return _as_strings(column, absent, str(name), problems).combine_chunks()
+    text = _as_strings(column, absent, str(name), problems)
+    return (text if stored else pc.utf8_trim_whitespace(text)).combine_chunks()
 
 
 def unique_ids(frame: pd.DataFrame, name: str, noun: str, problems: Problems) -> pa.Array:
@@ -123,7 +125,7 @@ def _as_strings(
         whole = np.where(absent | broken, 0, numbers).astype(np.int64)
         return pa.chunked_array([whole]).cast(pa.large_string())
     if is_text(column):
-        text = pc.utf8_trim_whitespace(column.cast(pa.large_string()))
+        text = column.cast(pa.large_string())
         broken = np.asarray(pc.fill_null(pc.match_substring(text, "\n"), False).to_numpy())
         if broken.any():
             problems.add(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import html
+import re
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -80,12 +81,19 @@ def to_categories(
     was written as text, "['Drama', 'Comedy']", is read as one.
     """
     column = _column(values)
+    if pa.types.is_boolean(column.type):
+        # As in CSV.
+        values = values.map({True: "True", False: "False"})
     if _is_list(column):
         found = [[str(v).strip() for v in row or () if v is not None] for row in column.to_pylist()]
         return tuple(tuple(v for v in row if v not in MISSING_WORDS) for row in found), ""
     cells = [_list_or_text(text) for text in to_texts(values, problems).to_pylist()]
     # "R&amp;B" holds no separator.
     strings = [html.unescape(cell) for cell in cells if isinstance(cell, str)]
+    # A gap in a column of whole numbers makes pandas write 1.0 for 1.
+    if all(re.fullmatch(r"-?\d+\.0|", cell) for cell in strings):
+        cells = [cell.removesuffix(".0") if isinstance(cell, str) else cell for cell in cells]
+        strings = [cell.removesuffix(".0") for cell in strings]
     if separator is None:
         separator = _separator(pa.array(strings, pa.large_string()), str(values.name))
     rest = iter(strings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -139,11 +140,32 @@ def read_log(
     Raises:
         DataError: with all problems of the file; NoEventsError if it has no rows, and no other.
     """
-    overrides = _by_role(user_column, item_column, timestamp_column, rating_column)
+    columns = _by_role(user_column, item_column, timestamp_column, rating_column)
+    return read_log_of(path, columns, timestamp_unit)
+
+
+def read_log_of(
+    path: str | Path,
+    overrides: Mapping[str, str | None],
+    timestamp_unit: str | None,
+    *,
+    stored: bool = False,
+    until_s: int | None = None,
+) -> tuple[EventLog, list[str]]:
+    """Like `read_log`, for files of other origin.
+
+    Args:
+        path: the file.
+        overrides: the columns by role, as for `trecs.columns.find_columns`.
+        timestamp_unit: as for `read_log`.
+        stored: whether `trecs.data.store.write_log` wrote it: then blanks are part of ids.
+        until_s: epoch seconds from which on events do not count, and may be of the future.
+    """
     problems = Problems()
     columns = match_columns(column_names(path), overrides, problems)
     frame = read_table(path, list(dict.fromkeys(name for name in columns.values() if name)))
-    return _build(frame, columns, timestamp_unit, problems, f"{path} is no usable event log")
+    heading = f"{path} is no usable event log"
+    return _build(frame, columns, timestamp_unit, problems, heading, stored=stored, until_s=until_s)
 
 
 def log_from_frame(
@@ -194,6 +216,9 @@ def _build(
     unit: str | None,
     problems: Problems,
     heading: str,
+    *,
+    stored: bool = False,
+    until_s: int | None = None,
 ) -> tuple[EventLog, list[str]]:
     """Converts and checks the columns found, so that all their problems are reported together."""
     if len(frame) == 0:
@@ -201,8 +226,14 @@ def _build(
         problems.add("it has a header but no rows; one row an event is needed.")
         problems.raise_if_any(kind, heading)
     series = {role: frame[name] for role, name in columns.items() if name}
-    ids = {role: to_ids(series[role], problems) for role in (USER_ID, ITEM_ID) if role in series}
-    times = read_times(series[TIMESTAMP], unit, problems) if TIMESTAMP in series else None
+    ids = {
+        role: to_ids(series[role], problems, stored=stored)
+        for role in (USER_ID, ITEM_ID)
+        if role in series
+    }
+    times = None
+    if TIMESTAMP in series:
+        times = read_times(series[TIMESTAMP], unit, problems, may_be_late=until_s is not None)
     rating = read_ratings(series[RATING], problems) if RATING in series else None
     if rating is not None and np.isnan(rating).all():
         rating = None
@@ -210,6 +241,10 @@ def _build(
     if times is None or len(ids) < 2:
         raise DataError(f"{heading}: user, item and timestamp are needed, but found are {columns}")
     log = _sorted_log(ids[USER_ID], ids[ITEM_ID], times, rating)
+    if until_s is not None:
+        log = log.select(log.timestamp_s < until_s)
+        if log.num_events == 0:
+            raise NoEventsError(f"{heading}: it has no events before {iso(until_s)}")
     return log, _report(log, columns, times, len(frame))
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from trecs.columns import ITEM_ID, TIMESTAMP, USER_ID
 from trecs.data.catalogue import Catalogue, CatalogueColumns
-from trecs.data.log import EventLog, events_frame, read_log
+from trecs.data.log import EventLog, events_frame, read_log_of
 from trecs.data.users import UserTexts
 from trecs.errors import DataError
 
@@ -36,13 +36,8 @@ def open_log(path: str | Path) -> EventLog:
     Raises:
         DataError: if the file is missing or is something else.
     """
-    return read_log(
-        path,
-        user_column=USER_ID,
-        item_column=ITEM_ID,
-        timestamp_column=TIMESTAMP,
-        timestamp_unit="s",
-    )[0]
+    columns = {role: role for role in (USER_ID, ITEM_ID, TIMESTAMP)}
+    return read_log_of(path, columns, "s", stored=True)[0]
 
 
 def write_items(catalogue: Catalogue, listed: NDArray[np.bool_], path: str | Path) -> None:

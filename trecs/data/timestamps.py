@@ -66,9 +66,17 @@ def to_epoch_s(
 
 
 def read_times(
-    values: pd.Series[Any], unit: str | None, problems: Problems, *, now_s: int | None = None
+    values: pd.Series[Any],
+    unit: str | None,
+    problems: Problems,
+    *,
+    now_s: int | None = None,
+    may_be_late: bool = False,
 ) -> Times:
-    """Like `to_epoch_s`, with the problems collected and a word on how the times were read."""
+    """Like `to_epoch_s`, with the problems collected and a word on how the times were read.
+
+    Times of the future are no problem where they `may_be_late`.
+    """
     now_s = int(time.time()) if now_s is None else now_s
     if unit and unit not in UNITS:
         problems.add(
@@ -89,7 +97,7 @@ def read_times(
         )
     if absent.all():
         return Times(np.zeros(len(values), np.int64), "unknown")
-    return _Reader(name, unit or None, now_s, ~absent, problems).read(column)
+    return _Reader(name, unit or None, now_s, ~absent, problems, may_be_late).read(column)
 
 
 def iso(epoch_s: int) -> str:
@@ -106,6 +114,7 @@ class _Reader:
     now_s: int
     present: NDArray[np.bool_]
     problems: Problems
+    may_be_late: bool
 
     def read(self, column: pa.ChunkedArray) -> Times:
         kind = column.type
@@ -191,7 +200,7 @@ class _Reader:
                 f"({first_rows(early, values)}); remove these rows or correct them."
             )
         late = self.present & (epoch_s > self.now_s + DAY_S)
-        if late.any():
+        if late.any() and not self.may_be_late:
             latest = iso(int(epoch_s[late].max()))
             self.problems.add(
                 f"{share(late)} times in '{self.name}' are in the future "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -105,7 +106,7 @@ def run_names(folders: Sequence[Path]) -> list[str]:
         >>> run_names([Path("runs/a"), Path("runs/b"), Path("old/b")])
         ['a', 'runs/b', 'old/b']
     """
-    last = [folder.name for folder in folders]
+    last = [folder.resolve().name for folder in folders]
     return [
         name if last.count(name) == 1 else str(folder)
         for name, folder in zip(last, folders, strict=True)
@@ -144,5 +145,6 @@ def read_ablations(path: str | Path) -> Ablations:
 
 def _is_row(row: object) -> bool:
     return isinstance(row, dict) and all(
-        isinstance(value, (int, float)) and not isinstance(value, bool) for value in row.values()
+        isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        for value in row.values()
     )

@@ -18,6 +18,7 @@ from trecs.errors import UsageError
 from trecs.serving.client_payload import Events, filter_inputs, query_inputs
 from trecs.serving.explanation import Explanation, explain_items
 from trecs.serving.export import EXTRA, versions
+from trecs.serving.index import NO_SCORE
 from trecs.serving.recommendation import Recommendation
 from trecs.serving.score_parts import PARTS
 
@@ -89,9 +90,10 @@ class Recommender:
         """
         longest = int(self.metadata["k"])
         if not 1 <= k <= longest:
+            advice = f"; export again with -k {k} for longer ones" if k > longest else ""
             raise UsageError(
-                f"k must be from 1 to {longest}, the length of the lists of this export, got {k};"
-                f" export again with -k {k} for longer ones"
+                f"k must be from 1 to {longest}, the length of the lists of this export, got {k}"
+                + advice
             )
         if rerank and "rank_rated" not in self._model.signatures:
             raise UsageError(
@@ -153,7 +155,8 @@ class Recommender:
           item_ids: of the catalogue, in any order.
 
         Raises:
-          UsageError: an unknown item, or a version that was exported without explanations.
+          UsageError: an item that is unknown or no longer offered, or a version that was exported
+            without explanations.
         """
         if "explain" not in self._model.signatures:
             raise UsageError(
@@ -166,7 +169,11 @@ class Recommender:
             raise UsageError(f"expected items of the catalogue, got {unknown[:3]}")
         events = self.history(user_id) if history is None else history
         now = int(time.time()) if at is None else at
-        return explain_items(self._parts, PARTS, user_id, events, now, item_ids, self._titles)
+        found = explain_items(self._parts, PARTS, user_id, events, now, item_ids, self._titles)
+        gone = [why.item_id for why in found if why.score <= NO_SCORE / 2]
+        if gone:
+            raise UsageError(f"expected items that are still offered, got {gone[:3]}")
+        return found
 
     def _parts(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
         kinds = {"request_time": tf.int64, "history_timestamps": tf.int64}

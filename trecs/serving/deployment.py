@@ -170,6 +170,7 @@ class Deployment:
             "users_with_profile": int(np.any(self.users.profile, axis=1).sum()),
             "trained_until_s": self.trained_until_s,
             "rank": self.rating_head is not None,
+            "num_offered": int(self.offered.sum()),
             "num_events": self.dataset.log.num_events,
             "config": self.config.to_dict(),
         }

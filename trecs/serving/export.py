@@ -71,6 +71,9 @@ def add_version(
         extras(extra)
         partial.chmod(0o755)
         os.rename(partial, target)
+    except tf.errors.OpError as error:
+        # Of a disk that is full, as TensorFlow tells it.
+        raise OSError(f"version {number} of {directory} cannot be written: {error}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return target
@@ -78,7 +81,8 @@ def add_version(
 
 def versions(directory: Path) -> list[int]:
     """The versions of a model folder, ascending."""
-    return sorted(int(p.name) for p in directory.iterdir() if p.is_dir() and p.name.isdigit())
+    named = [p.name for p in directory.iterdir() if p.name.isdecimal() and p.is_dir()]
+    return sorted(int(name) for name in named if str(int(name)) == name)
 
 
 def write_extras(

@@ -56,7 +56,7 @@ Ranks items for a user at a time, from the user's events before that time.
 
 | | |
 |---|---|
-| items | {len(titles)} |
+| items | {metadata["num_offered"]}{_of_all(metadata["num_offered"], len(titles))} |
 | known users | {histories["user_id"].nunique()} |
 | events | {len(histories)}, {first} to {last} |
 | last training event | {trained} |
@@ -83,3 +83,7 @@ and in the folder `refresh` too.
 
 def _moment(second: int | None) -> str:
     return "not known" if second is None else pd.Timestamp(second, unit="s", tz="UTC").isoformat()
+
+
+def _of_all(num_offered: int, num_items: int) -> str:
+    return "" if num_offered == num_items else f", of {num_items} that histories may hold"

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from trecs.serving.additions import Additions
 from trecs.serving.request import UNKNOWN_CANDIDATE
 
-NO_SCORE = float(np.finfo(np.float32).min)
+# The lowest number of bfloat16, in which an index may keep its vectors, and one of float32.
+NO_SCORE = -(2.0 - 2.0**-7) * 2.0**127
 """Score of a place that no candidate is left for; finite, since JSON has no infinity."""
 
 

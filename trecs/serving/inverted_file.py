@@ -46,7 +46,7 @@ def make_cells(vectors: NDArray[np.float32], queries: NDArray[np.float32]) -> Ce
     # Items that are not offered have a bias that would outweigh all else.
     clipped = vectors.copy()
     clipped[:, -1] = np.where(np.abs(vectors[:, -1]) < _MAX_BIAS, vectors[:, -1], 0)
-    num_cells = max(1, round(2 * np.sqrt(len(vectors))))
+    num_cells = min(len(vectors), max(1, round(2 * np.sqrt(len(vectors)))))
     capacity = int(np.ceil(_SLACK * len(vectors) / num_cells))
     mapped = clipped @ score_metric(queries)
     cell = balanced_cells(mapped, fit_centroids(mapped, num_cells), capacity)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 _SAMPLES_A_CELL = 48
 _STEPS = 24
 _BLOCK = 16_384
+_PASSES = 16
 
 Vectors = NDArray[np.float32]
 
@@ -61,7 +62,8 @@ def balanced_cells(vectors: Vectors, centroids: Vectors, capacity: int) -> NDArr
     """The cell of each vector, int32 [N], none with more than `capacity`.
 
     Vectors go to their nearest centroid; where it is asked by more than it holds the nearest stay,
-    and the others go to the nearest that has room.
+    and the others go to the nearest that has room; those still without a cell after 16 rounds go to
+    any that has room.
 
     Args:
       vectors: [N, W].
@@ -71,7 +73,7 @@ def balanced_cells(vectors: Vectors, centroids: Vectors, capacity: int) -> NDArr
     cell = np.full(len(vectors), -1, np.int32)
     room = np.full(len(centroids), capacity, np.int64)
     left = np.arange(len(vectors))
-    while left.size:
+    for _ in range(_PASSES):
         wanted, distance = _nearest(vectors[left], centroids, room == 0)
         order = np.lexsort((distance, wanted))
         asked = wanted[order]
@@ -81,6 +83,12 @@ def balanced_cells(vectors: Vectors, centroids: Vectors, capacity: int) -> NDArr
         cell[left[stays]] = wanted[stays]
         room -= np.minimum(count, room)
         left = left[cell[left] < 0]
+        if not left.size:
+            return cell
+    # Many equal vectors, as of items without text, would fill one cell after the other.
+    wanted, _ = _nearest(vectors[left], centroids, room == 0)
+    by_wish = left[np.argsort(wanted, kind="stable")]
+    cell[by_wish] = np.repeat(np.arange(len(room)), room)[: left.size]
     return cell
 
 

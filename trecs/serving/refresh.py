@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from trecs.data.joining import same_catalogues
+from trecs.data.timestamps import iso
 from trecs.errors import NoEventsError, UsageError
 from trecs.serving.deployment import Deployment
 from trecs.serving.export import add_version, versions, write_extras
@@ -56,8 +57,8 @@ def refresh(
       events: path of newer events, which may repeat known ones; columns as in training.
       items: path of the whole catalogue as it is now. Only its items are recommended from then on;
         others are still understood in histories.
-      at_s: UTC epoch seconds: the state as of then; events from then on are left out. None: just
-        after the last event.
+      at_s: UTC epoch seconds: the state as of then; events from then on are left out, also where
+        they are of the future. None: just after the last event.
       say: takes lines of news; None for nobody.
       keep: how many versions stay, the newest ones; older ones are removed once the new one is
         whole. None: all stay.
@@ -120,10 +121,10 @@ def _read_and_extend(
     if events is not None:
         with_rating = before.dataset.log.rating is not None
         try:
-            log, lines = read_newer_events(Path(events), before.config, with_rating)
+            log, lines = read_newer_events(Path(events), before.config, with_rating, at_s)
         except NoEventsError:
             # A quiet hour's file; the items may have changed all the same.
-            lines = [f"{events} has no events"]
+            lines = [f"{events} has no events" + ("" if at_s is None else f" before {iso(at_s)}")]
     if items is not None:
         with_text = before.text_vectors.shape[1] > 0
         columns = before.dataset.catalogue.columns

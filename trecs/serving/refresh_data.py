@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from trecs.columns import NO_COLUMN, base_name
+from trecs.columns import ITEM_ID, NO_COLUMN, RATING, TIMESTAMP, USER_ID, base_name
 from trecs.config import Config
 from trecs.data.catalogue import Catalogue, CatalogueColumns, read_catalogue
 from trecs.data.dataset import align, shared_column
 from trecs.data.joining import join_catalogues, join_logs
-from trecs.data.log import EventLog, read_log
+from trecs.data.log import EventLog, read_log_of
 from trecs.data.rows import count, first_of
 from trecs.data.tables import column_names
 from trecs.data.timestamps import iso
@@ -31,13 +31,16 @@ Say = Callable[[str], None]
 _MOST_GONE = 0.5
 
 
-def read_newer_events(path: Path, config: Config, with_rating: bool) -> tuple[EventLog, list[str]]:
+def read_newer_events(
+    path: Path, config: Config, with_rating: bool, until_s: int | None
+) -> tuple[EventLog, list[str]]:
     """Read events by the columns that the run was trained with.
 
     Args:
       path: of any format that `trecs.data.tables` reads.
       config: of the run.
       with_rating: whether ratings are looked for; they need not be there.
+      until_s: epoch seconds from which on events do not count; None counts all.
 
     Returns:
       The events, and lines that say what was taken.
@@ -50,15 +53,14 @@ def read_newer_events(path: Path, config: Config, with_rating: bool) -> tuple[Ev
     if with_rating:
         named = settings.rating_column
         rating = named and (shared_column(path, named) or NO_COLUMN)
-    return read_log(
-        path,
+    columns = {
         # Either may have been named for the other file of the training alone.
-        user_column=shared_column(path, settings.user_column),
-        item_column=shared_column(path, settings.item_column),
-        timestamp_column=settings.timestamp_column or None,
-        rating_column=rating or None,
-        timestamp_unit=settings.timestamp_unit or None,
-    )
+        USER_ID: shared_column(path, settings.user_column),
+        ITEM_ID: shared_column(path, settings.item_column),
+        TIMESTAMP: settings.timestamp_column or None,
+        RATING: rating or None,
+    }
+    return read_log_of(path, columns, settings.timestamp_unit or None, until_s=until_s)
 
 
 def read_newer_items(
@@ -98,9 +100,23 @@ def read_newer_items(
         category_columns=categories or None,
         separators=separators,
     )
-    for name in vocabulary.category_values:
+    for name, known_values in vocabulary.category_values.items():
         if name not in catalogue.categories:
             problems.add(f"no column of categories is '{name}', which the model was trained with.")
+            continue
+        values = {value for row in catalogue.categories[name] for value in row}
+        strange = sorted(values - set(known_values))
+        if known_values and values and len(strange) == len(values):
+            problems.add(
+                f"no value of '{name}' is one that the model was trained with: it has"
+                f" {first_of(strange)}, and the model knows {first_of(list(known_values))}; write"
+                " them as in training."
+            )
+        elif strange:
+            lines.append(
+                f"{count(len(strange), 'value')} of '{name}' are new to the model, and say nothing"
+                f" to it: {first_of(strange)}"
+            )
     if vocabulary.release_std_s > 0 and catalogue.release_time_s is None:
         problems.add("no column is the release time, which the model was trained with.")
     if with_text and not any(catalogue.texts):
@@ -123,22 +139,20 @@ def extend(
 
     Args:
       before: the deployment of a run, or of the version before.
-      events: newer ones; those already known do not count again.
+      events: newer ones, before `before_s`; those already known do not count again.
       items: the new whole catalogue: its items are offered, and no others. None: what was offered
         stays so, and items that appear in the events are offered too.
-      before_s: UTC epoch seconds of the state: events from then on are left out. None: just after
-        the last event.
+      before_s: UTC epoch seconds of the state, which does not go back. None: just after the last
+        event.
 
     Raises:
-      UsageError: known events are not before `before_s`.
+      UsageError: known events are of a day and more after `before_s`.
       DataError: the items file has none of the items that have events.
       ConfigError: the BERT of new texts cannot be had, or is not what it was.
     """
     known = before.dataset
     if before_s is not None:
         _check_moment(known.log, before_s)
-    if before_s is not None and events is not None:
-        events = events.select(events.timestamp_s < before_s)
     if events is not None:
         _check_events(before, events, items)
     log = known.log if events is None else join_logs(known.log, events)
@@ -193,10 +207,11 @@ def _offers(before: Deployment, after: Deployment) -> tuple[pd.Index, pd.Index]:
 
 
 def _check_moment(known: EventLog, before_s: int) -> None:
-    if known.timestamp_s[-1] >= before_s:
+    # An event of a clock that ran ahead, let in before, must not stop every refresh until then.
+    if known.timestamp_s[-1] >= before_s + DAY_S:
         raise UsageError(
-            f"the time of a refresh must be after the last event that the model knows, of"
-            f" {iso(int(known.timestamp_s[-1]))}, got {iso(before_s)}"
+            f"the time of a refresh must not be a day and more before the last event that the model"
+            f" knows, of {iso(int(known.timestamp_s[-1]))}, got {iso(before_s)}"
         )
 
 

@@ -53,11 +53,12 @@ class Trial(Protocol):
         """A number from low to high."""
 
 
-def space_around(start: dict[str, Any]) -> Space:
+def space_around(start: dict[str, Any], num_heads: int = 1) -> Space:
     """`SPACE`, widened where need be so that a starting point is inside.
 
     Args:
       start: values of settings of `SPACE`; others are not searched.
+      num_heads: of the attention, which must divide the embedding's width.
 
     Example:
       >>> space_around({"model.dropout": 0.6})
@@ -70,6 +71,10 @@ def space_around(start: dict[str, Any]) -> Space:
             around[name] = part if value in part.values else Choice((*part.values, value))
         else:
             around[name] = replace(part, low=min(part.low, value), high=max(part.high, value))
+    width = around.get("model.embedding_dim")
+    if isinstance(width, Choice):
+        fits = tuple(value for value in width.values if value % num_heads == 0)
+        around["model.embedding_dim"] = Choice(fits)
     return around
 
 
