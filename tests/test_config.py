@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from trecs.config import Config, load_config
+from trecs.config import Config, load_config, to_toml
 from trecs.errors import ConfigError
 from trecs.settings import DataConfig, ModelConfig
 
@@ -74,7 +74,7 @@ def test_the_settings_survive_json() -> None:
             r"one of 'temporal', 'leave-last-out', 'rolling-origin', got 'random'",
         ),
         ("model.num_heads=3", r"num_heads must divide model\.embedding_dim, got 3 heads for 64"),
-        ("split.train_quantile=.95", r"train_quantile must be float, got '\.95'"),
+        ("split.train_quantile=.9.5", r"train_quantile must be float, got '\.9\.5'"),
         ("split.train_quantile=0.9", r"must be below split\.test_quantile, got 0\.9 and 0\.9"),
         ("dropout=0.1", r"expected section\.key=value, .* got 'dropout=0\.1'"),
         ("model.dropout", r"expected section\.key=value, .* got 'model\.dropout'"),
@@ -117,3 +117,15 @@ def test_an_unreadable_file_is_named(tmp_path: Path, content: bytes) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"absent\.toml cannot be read as TOML: .*No such file"):
         load_config(tmp_path / "absent.toml")
+
+
+def test_floats_need_no_digit_on_both_sides_of_the_point():
+    config = load_config(overrides=["model.dropout=.3", "training.weight_decay=0."])
+    assert (config.model.dropout, config.training.weight_decay) == (0.3, 0.0)
+
+
+def test_toml_keeps_every_character(tmp_path):
+    config = load_config(overrides=["data.user_column=user😀"])
+    path = tmp_path / "c.toml"
+    path.write_text(to_toml(config), encoding="utf-8")
+    assert load_config(path) == config

@@ -18,7 +18,7 @@ from trecs.data.split_choice import make_split
 from trecs.errors import ConfigError
 from trecs.evaluation.protocol import excludes_seen_by_default
 from trecs.run import Run
-from trecs.training.search_space import SPACE, Choice, Range, propose
+from trecs.training.search_space import SPACE, Choice, Range, propose, space_around
 
 OVERRIDES = [
     "text.preset=none",
@@ -189,3 +189,15 @@ def test_seen_items_are_left_out_at_all_origins_or_at_none(monkeypatch, tmp_path
         by_itself.append(excludes_seen_by_default(dataset.log, make_split(given[-1], dataset.log)))
     assert by_itself[0] != by_itself[-1]
     assert [config.evaluation.seen_filter for config in given] == ["on"] * 3
+
+
+def test_the_space_has_the_widths_that_the_heads_divide():
+    space = space_around({"model.embedding_dim": 48}, num_heads=3)
+    assert space["model.embedding_dim"].values == (48,)
+
+
+@pytest.mark.parametrize("command", ["cross-validate", "tune"])
+def test_no_origin_is_refused(command, log_path, tmp_path, capsys):
+    assert main([command, str(log_path), "--out", str(tmp_path / "o"), "--origins", "0"]) == 2
+    assert "--origins must be at least 1, got 0" in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()

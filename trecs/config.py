@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import tomllib
 import typing
 from collections.abc import Mapping, Sequence
@@ -55,8 +56,9 @@ def to_toml(config: Config) -> str:
     for section, values in config.to_dict().items():
         changed = {k: v for k, v in values.items() if v != default[section][k]}
         if changed:
-            # JSON's strings, numbers, lists and booleans are TOML's.
-            lines += [f"[{section}]", *(f"{k} = {json.dumps(v)}" for k, v in changed.items()), ""]
+            # JSON's strings, numbers, lists and booleans are TOML's, but for its escapes.
+            values = {k: json.dumps(v, ensure_ascii=False) for k, v in changed.items()}
+            lines += [f"[{section}]", *(f"{k} = {v}" for k, v in values.items()), ""]
     return "\n".join(lines)
 
 
@@ -173,6 +175,8 @@ def _parse_overrides(overrides: Sequence[str], problems: Problems) -> dict[str, 
 
 
 def _toml_value(text: str) -> Any:
+    if re.fullmatch(r"[+-]?(\.\d+|\d+\.)(e[+-]?\d+)?", text, re.IGNORECASE):
+        return float(text)  # which TOML wants digits around the point for
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

@@ -249,7 +249,8 @@ class Run:
         if (folder / "run.json").exists():
             _check_claim(folder, claim)
             return cls.open(folder)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        unfinished = folder / "run.json.part"
+        if not unfinished.exists() and folder.exists() and not _is_empty_folder(folder):
             raise UsageError(
                 f"--out must be a new or empty folder, or one that holds a run, got {folder}"
             )
@@ -260,6 +261,8 @@ class Run:
         run = cls(folder, config, dataset, vectors, profiles)
         run.split  # noqa: B018 - a log too short for the split must fail before anything is written
         folder.mkdir(parents=True, exist_ok=True)
+        # First, so that what a killed process began is known for its own.
+        unfinished.touch()
         save_dataset(dataset, folder / "data")
         np.save(folder / _TEXT_VECTORS, vectors)
         if dataset.users is not None:
@@ -268,9 +271,8 @@ class Run:
             save_preset(load_bert(config.text.preset), str(folder / _BERT))
         run.vocabulary.save(folder / "vocabulary.json")
         # Last, and whole: a folder with this file is a run.
-        temporary = folder / "run.json.part"
-        temporary.write_text(json.dumps(claim, indent=2), encoding="utf-8")
-        os.replace(temporary, folder / "run.json")
+        unfinished.write_text(json.dumps(claim, indent=2), encoding="utf-8")
+        os.replace(unfinished, folder / "run.json")
         return run
 
     @classmethod
@@ -319,3 +321,7 @@ def _check_claim(folder: Path, claim: Mapping[str, Any]) -> None:
             f"{folder} holds a run that cannot be continued with these settings: "
             f"{'; '.join(changed)}. Give another --out, or delete the folder"
         )
+
+
+def _is_empty_folder(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())

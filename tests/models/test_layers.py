@@ -152,3 +152,12 @@ def test_later_events_and_states_reach_no_earlier_query():
         outputs(layer, changed | {"query_position": tf.constant([[4]] * 3)})[0],
         outputs(layer, inputs | {"query_position": tf.constant([[4]] * 3)})[0],
     )
+
+
+def test_a_user_id_that_is_always_dropped_plays_no_part():
+    tower = UserTower(4, 6, 9, 8, 2, 2, 0.1, 5, 1.0)
+    inputs = user_inputs()
+    tower(*inputs) if isinstance(inputs, tuple) else tower(inputs)
+    tower.user_embedding.embeddings.assign(np.random.default_rng(1).normal(size=(4, 8)))
+    rows = tower._user({"user_row": tf.constant([0, 1, 3])}, training=False).numpy()
+    np.testing.assert_array_equal(rows, np.repeat(rows[:1], 3, axis=0))

@@ -134,3 +134,9 @@ def test_runs_of_one_folder_name_are_told_apart_by_their_paths():
 
 def test_equal_data_have_one_name():
     assert data_names(["b7", "3c", "b7"]) == ["data 1", "data 2", "data 1"]
+
+
+def test_a_run_is_named_by_its_folder_also_from_inside(tmp_path, monkeypatch):
+    (tmp_path / "films").mkdir()
+    monkeypatch.chdir(tmp_path / "films")
+    assert run_names([Path()]) == ["films"]

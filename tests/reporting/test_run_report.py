@@ -129,6 +129,7 @@ def test_no_runs_are_an_error():
     ("text", "message"),
     [
         ("nothing", "expected ablations as JSON"),
+        ('{"no trend": {"ndcg@10": NaN}}', "must hold ablations as named rows"),
         ("[1]", "named rows of metrics"),
         ("{}", "named rows of metrics"),
         ('{"a": {"ndcg@10": "x"}}', 'but holds {"a": {"ndcg@10": "x"}}'),

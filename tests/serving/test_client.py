@@ -69,7 +69,7 @@ def test_empty_places_are_left_out(shop: Shop):
 
 @pytest.mark.parametrize("k", [0, -1, 21])
 def test_k_out_of_range_is_an_error(shop: Shop, k: int):
-    with pytest.raises(UsageError, match=f"k must be from 1 to 20, .* got {k};"):
+    with pytest.raises(UsageError, match=f"k must be from 1 to 20, .* got {k}"):
         shop.recommender.recommend("u2", at=shop.as_of_s, k=k)
 
 

@@ -57,7 +57,12 @@ def test_the_card_says_what_the_model_was_made_from(shop: Shop):
     titles = pd.DataFrame({"item_id": ["a", "b"], "title": ["", ""]})
     events = pd.DataFrame({"user_id": ["u", "u", "v"], "timestamp": [0, 86_400, 172_800]})
     facts = {"trecs": "1", "tensorflow": "2", "keras": "3", "k": 2, "exclude_seen": False}
-    facts |= {"trained_until_s": 90_061, "trend_as_of_s": 259_200, "config": {"x": 1}}
+    facts |= {
+        "trained_until_s": 90_061,
+        "trend_as_of_s": 259_200,
+        "num_offered": 1,
+        "config": {"x": 1},
+    }
     text = model_card(facts, titles, events)
     assert "| known users | 2 |" in text
     assert "| events | 3, 1970-01-01 to 1970-01-03 |" in text

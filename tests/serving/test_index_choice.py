@@ -13,7 +13,13 @@ from serving_shop import Shop, request
 import trecs
 from trecs.cli import main
 from trecs.errors import UsageError
-from trecs.serving.index_choice import EXACT_MAX_ITEMS, is_exact, recall_by_probes
+from trecs.serving.index import ExactIndex
+from trecs.serving.index_choice import (
+    EXACT_MAX_ITEMS,
+    inverted_file,
+    is_exact,
+    recall_by_probes,
+)
 from trecs.serving.inverted_file import Cells
 from trecs.settings import ServingConfig
 
@@ -73,9 +79,18 @@ def test_rounded_vectors_take_half_the_place_and_what_they_lose_is_measured(
     exact, near = (model.signatures["recommend"](**inputs)["scores"].numpy() for model in models)
     np.testing.assert_allclose(near, exact, rtol=0.03, atol=0.03)
     assert (near != exact).any()
+
+
+def test_rounding_that_loses_too_much_is_refused():
+    # Apart by less than bfloat16 tells.
+    vectors = np.linspace(1, 1.001, 40, dtype=np.float32)[:, None]
+    ids = np.array([f"i{n}" for n in range(40)], object)
+    nothing = np.zeros((40, 0), np.float32)
+    exact = ExactIndex(ids, np.concatenate([0 * vectors[:2], vectors]), 0 * vectors[:, 0], nothing)
+    queries = np.ones((4, 2), np.float32)
     impossible = ServingConfig("inverted-file", storage="bfloat16", min_recall=1.0)
     with pytest.raises(UsageError, match="storage=bfloat16 rounds the vectors"):
-        trecs.export(shop.run, tmp_path / "other", serving=impossible)
+        inverted_file(exact, queries, impossible)
 
 
 def test_the_export_answers_as_the_exact_one(shop: Shop, exported: Path):

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from trecs.serving import kmeans
 from trecs.serving.additions import Additions
 from trecs.serving.index import NO_SCORE, ExactIndex
 from trecs.serving.inverted_file import InvertedFile, make_cells
@@ -184,3 +185,30 @@ def test_the_metric_is_the_error_of_a_score():
     mapped = error @ score_metric(queries)
     # The mean of (1 * 2)^2 and (3 * 2)^2 is 20.
     assert float(mapped @ mapped) == pytest.approx(20, rel=0.02)
+
+
+def test_many_equal_vectors_are_placed_in_a_few_rounds(monkeypatch):
+    vectors = RANDOM.standard_normal((20_000, 8)).astype(np.float32)
+    vectors[:18_000] = vectors[0]
+    rounds = []
+    nearest = kmeans._nearest
+    monkeypatch.setattr(kmeans, "_nearest", lambda *a: rounds.append(len(a[0])) or nearest(*a))
+    cell = balanced_cells(vectors, vectors[::100], 120)
+    assert len(rounds) <= 20
+    assert np.bincount(cell, minlength=200).max() <= 120
+    assert (cell >= 0).all()
+
+
+def test_two_items_have_cells():
+    cells = make_cells(VECTORS[:2], QUERY)
+    assert sorted(cells.slot.tolist()) == sorted(set(cells.slot.tolist()))
+
+
+def test_items_that_are_not_offered_have_finite_scores_in_bfloat16():
+    vectors = VECTORS.copy()
+    vectors[3, -1] = NO_SCORE
+    index = InvertedFile(IDS, vectors, SPECIAL, CELLS, len(CELLS.centroid), "bfloat16")
+    assert index.embedding(tf.constant([3])).numpy()[0, -1] == np.float32(NO_SCORE)
+    ids, scores = _top(index, k=N)
+    assert all(IDS[3] not in row for row in ids)
+    assert np.isfinite(scores).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from trecs.config import load_config
 from trecs.data.catalogue import catalogue_from_frame
 from trecs.data.dataset import align
 from trecs.data.log import events_frame, log_from_frame
+from trecs.data.store import open_log
 from trecs.errors import DataError, UsageError
 from trecs.serving.deployment import Deployment
 from trecs.serving.export import versions
@@ -285,7 +287,14 @@ def test_unusable_files_are_refused_and_nothing_is_written(shop: Shop, files, tm
     _refused(model, DataError, "28 of the 31 items offered so far are not in it", None, items)
     newer_items().assign(item_id=range(31)).to_csv(items, index=False)
     _refused(model, DataError, "none of the items that have events is in", None, items)
-    _refused(model, UsageError, "must be after the last event", files[0], None, 1_600_000_000)
+    _refused(
+        model,
+        UsageError,
+        "must not be a day and more before",
+        files[0],
+        None,
+        1_600_000_000,
+    )
 
 
 def test_a_folder_that_cannot_be_refreshed_says_why(shop: Shop, files, tmp_path: Path):
@@ -357,3 +366,53 @@ def test_the_lists_grow_to_what_was_asked_for_when_there_are_more_items(shop: Sh
     assert load_state(version).k == 100
     with pytest.raises(UsageError, match="a version is a number from 0, got -1"):
         trecs.export(shop.run, tmp_path / "m", version=-1)
+
+
+def test_a_catalogue_of_other_values_is_refused(shop: Shop, tmp_path: Path):
+    model = copy_version(shop, tmp_path / "shop", 1).parent
+    items = newer_items()
+    items.assign(genres=items["genres"].str.upper()).to_csv(tmp_path / "upper.csv", index=False)
+    message = "no value of 'genres' is one that the model was trained with: it has 'KIND0'"
+    _refused(model, DataError, message, None, tmp_path / "upper.csv")
+
+
+def test_new_values_are_said(shop: Shop, tmp_path: Path):
+    model = copy_version(shop, tmp_path / "shop", 1).parent
+    said: list[str] = []
+    newer_items().replace({"genres": "kind1|shape2"}, "kind1|shape7").to_csv(
+        tmp_path / "items.csv", index=False
+    )
+    trecs.refresh(model, None, tmp_path / "items.csv", say=said.append)
+    assert any("values of 'genres' are new to the model" in line for line in said)
+
+
+def test_events_of_a_clock_that_runs_ahead_stop_nothing(shop: Shop, tmp_path: Path):
+    model = copy_version(shop, tmp_path / "shop", 1).parent
+    events, now = newer_events(shop.run), int(time.time())
+    ahead = pd.DataFrame({"user_id": ["u1"], "item_id": ["i1"], "timestamp": [now + 9 * DAY_S]})
+    pd.concat([events, ahead]).to_parquet(tmp_path / "ahead.parquet")
+    trecs.refresh(model, tmp_path / "ahead.parquet", at_s=now)
+    known = load_state(model / "2").dataset.log
+    assert known.num_events == shop.run.dataset.log.num_events + len(events)
+    # One that is known already is no reason to wait for it.
+    soon = ahead.assign(timestamp=now + 3600)
+    soon.to_parquet(tmp_path / "soon.parquet")
+    trecs.refresh(model, tmp_path / "soon.parquet")
+    late = ahead.assign(timestamp=now - 60)
+    late.to_parquet(tmp_path / "late.parquet")
+    assert trecs.refresh(model, tmp_path / "late.parquet", at_s=now).name == "4"
+    assert load_state(model / "4").as_of_s == now + 3601
+
+
+def test_stored_ids_keep_their_blanks(shop: Shop, tmp_path: Path):
+    histories = pd.read_parquet(shop.version / "assets.extra" / "histories.parquet")
+    stored = histories.assign(user_id=" " + histories["user_id"])
+    stored.to_parquet(tmp_path / "log.parquet", index=False)
+    assert set(open_log(tmp_path / "log.parquet").user_ids) == set(stored["user_id"])
+
+
+def test_items_no_longer_offered_are_not_explained(refreshed: Shop):
+    with pytest.raises(UsageError, match=rf"items that are still offered, got \['{GONE}'\]"):
+        refreshed.recommender.explain("u3", ["i1", GONE])
+    card = (refreshed.version / "assets.extra" / "model_card.md").read_text()
+    assert f"| items | {len(newer_items())}, of {len(newer_items()) + 1} that" in card

@@ -1,5 +1,7 @@
 """Vectors equal those of a forward pass written in NumPy with Hugging Face's own tokenizer."""
 
+import json
+
 import keras_nlp
 import numpy as np
 import pytest
@@ -121,3 +123,12 @@ def test_minilm_equals_the_reference_on_a_hundred_texts():
     assert len(texts) == 100
     ours = encode_texts(load_bert("minilm"), texts, 64)
     np.testing.assert_allclose(ours, expected(folder, texts, 64), atol=1e-4)
+
+
+def test_the_number_of_heads_is_part_of_the_fingerprint(tmp_path):
+    two, one = (tmp_path / name for name in ("two", "one"))
+    write_folder(two)
+    write_folder(one)
+    config = json.loads((one / "config.json").read_text())
+    (one / "config.json").write_text(json.dumps(config | {"num_attention_heads": 1}))
+    assert load_bert(str(one)).fingerprint() != load_bert(str(two)).fingerprint()

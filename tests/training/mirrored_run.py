@@ -20,12 +20,14 @@ def main(folder: Path) -> None:
         devices[0], [tf.config.LogicalDeviceConfiguration()] * 2
     )
     events, items = write_shop(folder)
-    settings = [*SETTINGS, "training.strategy=mirrored"]
+    settings = [*SETTINGS, "training.strategy=mirrored", "rating.loss=none"]
     config = trecs.load_config(overrides=settings)
     dataset, _ = trecs.load_data(events, items, config)
     run = trecs.train(dataset, folder / "run", config, verbose=0)
     report = trecs.evaluate(run, baselines=("most_popular",))
     trecs.export(run, folder / "saved_models" / "shop")
+    # A second training in one process, with batches of other shapes.
+    trecs.refit(run, folder / "refit", verbose=0)
     sys.stdout.write(json.dumps({"epochs": len(run.learning_curve), **report["metrics"]}))
 
 

@@ -22,3 +22,4 @@ def test_a_run_on_two_replicas_trains_evaluates_and_exports(tmp_path):
     assert found["epochs"] == 2
     assert 0 < found["ndcg@10"] < 1
     assert (tmp_path / "saved_models" / "shop" / "1" / "saved_model.pb").exists()
+    assert (tmp_path / "refit" / "model.weights.h5").exists()

@@ -161,3 +161,12 @@ def test_the_events_that_a_split_holds_out_are_in_no_corpus(tmp_path):
         texts = [text for c in corpora for text in [*c.train.tolist(), *c.held_out.tolist()]]
         assert not any("last" in text for text in texts)
         assert any("i3" in text for text in texts)
+
+
+def test_texts_without_a_token_are_an_error(tmp_path):
+    path = tmp_path / "blank.txt"
+    path.write_text("\n".join("\u200b" * n for n in range(1, 41)), encoding="utf-8")
+    real = tmp_path / "real.txt"
+    real.write_text("\n".join(TEXTS), encoding="utf-8")
+    with pytest.raises(DataError, match=r"no held-out text of blank\.txt has a token"):
+        pretrain([real, path], tmp_path / "bert", load_config(overrides=SETTINGS), verbose=0)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from trecs.api.rating import train_rating_head
 from trecs.config import Config
 from trecs.data.dataset import Dataset
+from trecs.data.split_choice import make_split
 from trecs.errors import ConfigError, UsageError
 from trecs.evaluation.metrics import ndcg
 from trecs.evaluation.protocol import evaluate as run_protocol
@@ -33,7 +34,7 @@ from trecs.training.rating_setup import rating_loss
 from trecs.training.recipe import loss_kind, make_objective, make_optimizer, max_epochs
 from trecs.training.strategy import make_strategy, worker_folder
 from trecs.training.trainer import BatchPlan, StoppingRule, best_epoch, fit
-from trecs.training.wandb_logger import WandbLogger
+from trecs.training.wandb_logger import WandbLogger, import_wandb
 
 _VALIDATION_SEED = 0
 
@@ -132,6 +133,10 @@ def _run(
             "users' profile texts need a BERT, got a users file and text.preset = 'none'; take a"
             " preset, or leave the users file out"
         )
+    # What cannot work is refused before the folder is claimed.
+    rating_loss(config.rating, dataset.log, make_split(config, dataset.log).train)
+    if config.training.wandb_project:
+        import_wandb(config.training.wandb_project)
     # First of all: a multi-worker strategy must be made before TensorFlow computes anything.
     strategy = make_strategy(config.training.strategy)
     run = Run.create(worker_folder(out, strategy), config, dataset)

@@ -18,6 +18,8 @@ from trecs.models.retrieval import RetrievalModel
 from trecs.models.scoring import score
 
 _BATCH_ROWS = 256
+# Pairs of places of all rows of a batch, what attention keeps: 256 rows of 256.
+_MAX_PAIRS = 2**24
 # Floats of the largest intermediate, [queries, trend features, items]: 256 MiB.
 _MAX_FLOATS = 2**26
 # Events of histories that are looked through at a time; some 30 bytes each.
@@ -166,7 +168,7 @@ class ModelScorer:
             requests.history_hi,
             requests.request_time_s,
             history_len=self._history_len,
-            batch_rows=_BATCH_ROWS,
+            batch_rows=max(1, min(_BATCH_ROWS, _MAX_PAIRS // self._history_len**2)),
         ):
             batch = {k: tf.constant(v) for k, v in batch.items()}
             parts.append(part)

@@ -22,7 +22,7 @@ from trecs.features.repeats import NEVER, NUM_SUMS, Occurrences, find_occurrence
 from trecs.features.spec import PAD_ROW, UNKNOWN_USER_ROW
 from trecs.features.windows import Windows, plan_epoch, runs_of_one_bucket
 
-# Items had before that a training window knows, the newest ones; limits memory alone.
+# Items had before a training window that it knows, the newest ones, beside all of the window.
 _MAX_OWN = 512
 
 
@@ -255,7 +255,7 @@ def _own_events(events: EventRows, base: int, begin: int, length: int) -> NDArra
         return np.zeros(0, np.int64)
     known = slice(base, base + begin + length - 1)
     alive = events.occurrences.next_index[known] >= base + begin
-    return base + np.flatnonzero(alive)[-_MAX_OWN:]
+    return base + np.flatnonzero(alive)[-(_MAX_OWN + length - 1) :]
 
 
 def _pad_rows(
@@ -267,4 +267,6 @@ def _pad_rows(
         return batch
     padded = {k: np.concatenate([v, np.repeat(v[:1], missing, axis=0)]) for k, v in batch.items()}
     padded["weight"][-missing:] = 0
+    # Nor are they negatives.
+    padded["target_row"][-missing:] = PAD_ROW
     return padded

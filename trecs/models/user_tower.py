@@ -161,6 +161,9 @@ class UserTower(keras.layers.Layer):
 
     def _user(self, inputs: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
         user_row = inputs["user_row"]
+        if self.user_id_dropout >= 1:
+            # What is always dropped never trains, and must not serve either.
+            return self.user_embedding(tf.zeros_like(user_row))
         drops = training and self.user_id_dropout > 0
         if drops:
             user_row = tf.where(self._keep(user_row), user_row, 0)

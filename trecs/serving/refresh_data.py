@@ -32,7 +32,7 @@ _MOST_GONE = 0.5
 
 
 def read_newer_events(
-    path: Path, config: Config, with_rating: bool, until_s: int | None
+    path: Path, config: Config, with_rating: bool, until_s: int | None = None
 ) -> tuple[EventLog, list[str]]:
     """Read events by the columns that the run was trained with.
 
@@ -139,11 +139,11 @@ def extend(
 
     Args:
       before: the deployment of a run, or of the version before.
-      events: newer ones, before `before_s`; those already known do not count again.
+      events: newer ones; those already known do not count again.
       items: the new whole catalogue: its items are offered, and no others. None: what was offered
         stays so, and items that appear in the events are offered too.
-      before_s: UTC epoch seconds of the state, which does not go back. None: just after the last
-        event.
+      before_s: UTC epoch seconds of the state, which does not go back: events from then on are
+        left out. None: just after the last event.
 
     Raises:
       UsageError: known events are of a day and more after `before_s`.
@@ -153,6 +153,8 @@ def extend(
     known = before.dataset
     if before_s is not None:
         _check_moment(known.log, before_s)
+    if before_s is not None and events is not None:
+        events = events.select(events.timestamp_s < before_s)
     if events is not None:
         _check_events(before, events, items)
     log = known.log if events is None else join_logs(known.log, events)

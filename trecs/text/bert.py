@@ -81,6 +81,13 @@ class Bert:
         # The activations are functions; their values at 1 tell them apart.
         at_one = [float(x.activation(1.0)) for x in self.backbone.transformer_layers]
         use = [tokenizer.lowercase, tokenizer.strip_accents, np.round(at_one, 5).tolist()]
+        # The number of heads is in the shapes alone.
+        use += [tuple(weight.shape) for weight in self.backbone.weights]
+        use += [
+            layer.epsilon
+            for layer in self.backbone._flatten_layers()
+            if isinstance(layer, keras.layers.LayerNormalization)
+        ]
         digest = hashlib.sha256("\n".join([*tokenizer.get_vocabulary(), repr(use)]).encode())
         for weight in self.backbone.weights:
             digest.update(np.ascontiguousarray(keras.ops.convert_to_numpy(weight)).data)

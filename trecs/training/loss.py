@@ -17,6 +17,8 @@ from trecs.models.retrieval import RetrievalModel
 from trecs.models.scoring import score
 
 _NO_SCORE = -1e9
+# Of `tfrs.layers.loss.SamplingProbablityCorrection`.
+_LEAST_PROBABILITY = 1e-6
 
 
 class FullSoftmax:
@@ -153,7 +155,9 @@ class SampledSoftmax:
             # What is certain to be there counts for as many as are drawn, each of which is divided
             # by its share of them.
             certain = tf.math.log(probability) + num_sampled
-            logits = y_pred + offset + y_true * certain[None]
+            # TFRS subtracts the logarithm of what it takes for 1e-6 at least.
+            rare = tf.math.log(tf.maximum(probability, _LEAST_PROBABILITY) / probability)
+            logits = y_pred + offset + rare[None] + y_true * certain[None]
             logits = tf.concat([logits, beside + num_sampled], axis=1)
             losses = tf.nn.softmax_cross_entropy_with_logits(
                 tf.pad(y_true, [[0, 0], [0, tf.shape(beside)[1]]]), logits

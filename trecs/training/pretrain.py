@@ -12,7 +12,7 @@ import tensorflow as tf
 from trecs.config import Config
 from trecs.data.loading import load_data
 from trecs.data.split_choice import make_split
-from trecs.errors import ConfigError, UsageError
+from trecs.errors import ConfigError, DataError, UsageError
 from trecs.text.bert import Bert, load_bert
 from trecs.text.corpus import Corpus, data_corpora, text_file_corpus
 from trecs.text.held_out import HeldOut
@@ -142,13 +142,17 @@ def _train(
     masker = Masker(start, MaskingRule(settings.mask_rate, settings.whole_words))
     width = settings.max_tokens - 2
     held_out = {c.name: cut_rows(start, c.held_out.tolist(), width) for c in corpora}
+    train = {c.name: cut_rows(start, c.train.tolist(), width) for c in corpora}
+    for part, of in (("held-out text", held_out), ("training text", train)):
+        if empty := [name for name, rows in of.items() if len(rows) == 0]:
+            raise DataError(f"no {part} of {empty[0]} has a token that the BERT knows")
     chosen = {name: rows.first(settings.held_out_rows) for name, rows in held_out.items()}
     measured = HeldOut(model, chosen, masker)
     if "before" not in report:
         report["before"] = measured.losses()
         write_report(folder, report)
     plan = PretrainingPlan(
-        [cut_rows(start, corpus.train.tolist(), width) for corpus in corpora],
+        list(train.values()),
         masker,
         settings.batch_rows,
         config.training.seed,

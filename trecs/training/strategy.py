@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 
 import tensorflow as tf
@@ -11,7 +12,7 @@ from trecs.errors import ConfigError
 
 
 def make_strategy(name: str) -> tf.distribute.Strategy:
-    """Make the distribution strategy of a name.
+    """The distribution strategy of a name; one for all trainings of a process.
 
     Args:
       name: `auto`: mirrored where TensorFlow sees several GPUs, else one device. `mirrored`: a
@@ -28,18 +29,32 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
                 " and this one's place among them, got none; on one machine use 'mirrored'"
             )
         # Before devices are listed, which would start TensorFlow without the other machines.
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        return _multi_worker()
     gpus = tf.config.list_logical_devices("GPU")
     devices = [d.name for d in gpus or tf.config.list_logical_devices("CPU")]
     if name == "auto":
         name = "mirrored" if len(gpus) > 1 else "one-device"
     if name == "mirrored":
-        return tf.distribute.MirroredStrategy(devices)
+        return _mirrored(*devices)
     if name == "one-device":
         return tf.distribute.OneDeviceStrategy(devices[0])
     raise ConfigError(
         f"the strategy must be auto, mirrored, one-device or multi-worker, got {name!r}"
     )
+
+
+# A second strategy of a process would number its collective operations from the start again, and
+# meet those of the first, which have other shapes.
+
+
+@cache
+def _mirrored(*devices: str) -> tf.distribute.Strategy:
+    return tf.distribute.MirroredStrategy(devices)
+
+
+@cache
+def _multi_worker() -> tf.distribute.Strategy:
+    return tf.distribute.MultiWorkerMirroredStrategy()
 
 
 def uses_bfloat16(precision: str) -> bool:

@@ -10,6 +10,22 @@ import keras
 from trecs.errors import ConfigError
 
 
+def import_wandb(project: str) -> Any:
+    """The package, which a project needs.
+
+    Raises:
+      ConfigError: it is not installed.
+    """
+    try:
+        import wandb
+    except ImportError as error:
+        raise ConfigError(
+            f"training.wandb_project = {project!r} needs the package wandb, got {error};"
+            " pip install -e '.[wandb]' in the clone, or leave the setting empty"
+        ) from error
+    return wandb
+
+
 class WandbLogger(keras.callbacks.Callback):
     """Logs each epoch's metrics.
 
@@ -27,14 +43,7 @@ class WandbLogger(keras.callbacks.Callback):
 
     def __init__(self, project: str, directory: Path, config: dict[str, Any]) -> None:
         super().__init__()
-        try:
-            import wandb
-        except ImportError as error:
-            raise ConfigError(
-                f"training.wandb_project = {project!r} needs the package wandb, got {error};"
-                " pip install -e '.[wandb]' in the clone, or leave the setting empty"
-            ) from error
-        self._run = wandb.init(
+        self._run = import_wandb(project).init(
             project=project, name=directory.name, dir=str(directory), config=config, resume="allow"
         )
 
