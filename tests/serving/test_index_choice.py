@@ -82,12 +82,14 @@ def test_rounded_vectors_take_half_the_place_and_what_they_lose_is_measured(
 
 
 def test_rounding_that_loses_too_much_is_refused():
-    # Apart by less than bfloat16 tells.
-    vectors = np.linspace(1, 1.001, 40, dtype=np.float32)[:, None]
+    # Their sums are apart by less than bfloat16 tells.
+    part = np.random.default_rng(1).random(40)
+    sums = np.linspace(1, 1.001, 40)
+    vectors = np.stack([part, sums - part], axis=1).astype(np.float32)
     ids = np.array([f"i{n}" for n in range(40)], object)
     nothing = np.zeros((40, 0), np.float32)
     exact = ExactIndex(ids, np.concatenate([0 * vectors[:2], vectors]), 0 * vectors[:, 0], nothing)
-    queries = np.ones((4, 2), np.float32)
+    queries = np.ones((4, 3), np.float32)
     impossible = ServingConfig("inverted-file", storage="bfloat16", min_recall=1.0)
     with pytest.raises(UsageError, match="storage=bfloat16 rounds the vectors"):
         inverted_file(exact, queries, impossible)
