@@ -30,6 +30,7 @@ from trecs.training.choices import (
     raise_new_items,
     write_choices,
 )
+from trecs.training.custom_gradients import forgotten_gradients
 from trecs.training.rating_setup import rating_loss
 from trecs.training.recipe import loss_kind, make_objective, make_optimizer, max_epochs
 from trecs.training.strategy import make_strategy, worker_folder
@@ -148,7 +149,8 @@ def _run(
         # Says so where another version trained it, before anything counts on it.
         run.model()
     else:
-        _train_retrieval(run, chosen_by, strategy, callbacks, verbose)
+        with forgotten_gradients():
+            _train_retrieval(run, chosen_by, strategy, callbacks, verbose)
     train_rating_head(run, verbose)
     return run
 

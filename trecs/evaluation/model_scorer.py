@@ -193,7 +193,8 @@ class ModelScorer:
         days, which = tf.unique(row)
         rows = self._candidate_rows
         trend = self._trend.features(days, rows - FIRST_ITEM_ROW)
-        return score(query, weight, tf.gather(vectors, rows), tf.gather(bias, rows), trend, which)
+        vectors, bias = tf.gather(vectors, rows), tf.gather(bias, rows)
+        return score(query, weight, vectors, bias, trend, which, learns=False)
 
 
 def _query_spec() -> dict[str, tf.TensorSpec]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from trecs.models.crowd import crowd_scores
+from trecs.models.crowd import crowd_scores, crowd_sums
 
 
 def score(
@@ -17,6 +17,7 @@ def score(
     trend: tf.Tensor,
     day: tf.Tensor,
     bfloat16: bool = False,
+    learns: bool = True,
 ) -> tf.Tensor:
     """<query, c> + <trend weight, trend> + b.
 
@@ -27,13 +28,15 @@ def score(
       trend: float32 [D, K, M], the trend of each candidate as of each of D days.
       day: int32 [P], which of these is the query's.
       bfloat16: whether <query, c> is computed in bfloat16.
+      learns: whether gradients will be asked for. TensorFlow keeps a custom gradient, and with it
+        the graph and all that this reads, to the end of the process.
 
     Returns:
       float32 [P, M].
     """
     product = _bfloat16_product if bfloat16 else _product
     match = tf.cast(product(query, vectors), tf.float32)
-    crowd = crowd_scores(tf.cast(trend_weight, tf.float32), trend, day)
+    crowd = (crowd_scores if learns else crowd_sums)(tf.cast(trend_weight, tf.float32), trend, day)
     return match + crowd + tf.cast(bias, tf.float32)
 
 
