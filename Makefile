@@ -98,8 +98,10 @@ quality-time: $(STAMP)  ## train RecTools' SASRec, then trecs, and draw quality 
 	$(BIN)/python benchmarks/quality_time.py
 
 .PHONY: ablations
-ablations: $(STAMP)  ## each part of the model off, three seeds, MovieLens-100K (an hour)
+ablations: $(STAMP)  ## each part of the model off, three seeds, MovieLens-100K and 200 households of Complete Journey (3 hours)
 	$(BIN)/python benchmarks/ablations.py
+	$(BIN)/python benchmarks/ablations.py complete-journey --users 200 --set training.epochs=5 \
+	  --json benchmarks/out/ablations-complete-journey.json
 
 .PHONY: step-speed
 step-speed: $(STAMP)  ## time a training step beside its matrix products, and its kernels

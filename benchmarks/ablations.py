@@ -1,6 +1,6 @@
 """What each part of the model is worth: the part off, everything else the same, several seeds.
 
-`make ablations` prints the table of docs/results.md; its JSON is for `trecs report --ablations`.
+`make ablations` prints the tables of docs/results.md; their JSON is for `trecs report --ablations`.
 Parts without a setting are taken out of the built model here, so that the package has no switches
 that only this table would use. Every variant chooses its epoch and its neighbour weights on
 validation, as the full model does. A log too large for it is sampled by its users (`--users`).
