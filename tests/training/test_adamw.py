@@ -55,4 +55,4 @@ def test_gradients_of_rows_move_them_as_keras_adamw_does():
         )
     # Row 2 comes twice: Keras adds the squares, not the square of the sum.
     assert by_rows[2] < dense[2] - 0.05
-    np.testing.assert_allclose(by_rows[[0, 1, 3]], dense[[0, 1, 3]], rtol=1e-6)
+    np.testing.assert_allclose(by_rows[[0, 1, 3]], dense[[0, 1, 3]], rtol=1e-5)
