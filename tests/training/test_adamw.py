@@ -51,7 +51,7 @@ def test_gradients_of_rows_move_them_as_keras_adamw_does():
     by_rows, dense = (moved_by_rows(FusedAdamW, dense) for dense in (False, True))
     for found, is_dense in ((by_rows, False), (dense, True)):
         np.testing.assert_allclose(
-            found, moved_by_rows(keras.optimizers.AdamW, is_dense), rtol=1e-6
+            found, moved_by_rows(keras.optimizers.AdamW, is_dense), rtol=1e-5
         )
     # Row 2 comes twice: Keras adds the squares, not the square of the sum.
     assert by_rows[2] < dense[2] - 0.05

@@ -7,7 +7,6 @@ from shop_world import SETTINGS, write_shop
 import trecs
 from trecs.errors import ConfigError
 from trecs.run import Run
-from trecs.training.recipe import make_optimizer
 
 
 def data_and_config(folder, *more):
@@ -45,11 +44,3 @@ def test_what_cannot_work_leaves_no_folder(settings, message, tmp_path, monkeypa
     with pytest.raises(ConfigError, match=message):
         trecs.train(dataset, tmp_path / "run", config, verbose=0)
     assert not (tmp_path / "run").exists()
-
-
-def test_the_warm_up_is_a_tenth_of_a_short_training_at_most():
-    config = trecs.load_config(overrides=["training.learning_rate=0.02"])
-    schedule = make_optimizer(config, 60)._learning_rate
-    assert [float(schedule(step)) for step in (0, 3, 6)] == pytest.approx([0, 0.01, 0.02])
-    schedule = make_optimizer(config, 10_000)._learning_rate
-    assert float(schedule(25)) == pytest.approx(0.01)
