@@ -88,17 +88,14 @@ def to_categories(
         found = [[str(v).strip() for v in row or () if v is not None] for row in column.to_pylist()]
         return tuple(tuple(v for v in row if v not in MISSING_WORDS) for row in found), ""
     cells = [_list_or_text(text) for text in to_texts(values, problems).to_pylist()]
-    # "R&amp;B" holds no separator.
-    strings = [html.unescape(cell) for cell in cells if isinstance(cell, str)]
+    strings = [cell for cell in cells if isinstance(cell, str)]
     # A gap in a column of whole numbers makes pandas write 1.0 for 1.
-    if all(re.fullmatch(r"-?\d+\.0|", cell) for cell in strings):
-        cells = [cell.removesuffix(".0") if isinstance(cell, str) else cell for cell in cells]
-        strings = [cell.removesuffix(".0") for cell in strings]
+    ending = ".0" if all(re.fullmatch(r"-?\d+\.0|", cell) for cell in strings) else ""
     if separator is None:
         separator = _separator(pa.array(strings, pa.large_string()), str(values.name))
-    rest = iter(strings)
     return tuple(
-        _split(next(rest), separator) if isinstance(cell, str) else cell for cell in cells
+        _split(cell.removesuffix(ending), separator) if isinstance(cell, str) else cell
+        for cell in cells
     ), separator
 
 
@@ -175,13 +172,14 @@ def _separator(strings: pa.Array, name: str) -> str:
 def _list_or_text(text: str) -> tuple[str, ...] | str:
     """The values of a cell such as "['Drama', 'Comedy']" or "[Drama, Comedy]"; else the cell."""
     if not (text.startswith("[") and text.endswith("]")):
-        return text
+        # "R&amp;B" holds no separator.
+        return html.unescape(text)
     try:
         values = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return _split(html.unescape(text[1:-1]), ",")
     if not isinstance(values, list):
-        return text
+        return html.unescape(text)
     named = [html.unescape(str(value)).strip() for value in values if value is not None]
     return tuple(value for value in named if value not in MISSING_WORDS)
 

@@ -22,21 +22,26 @@ def crowd_sums(weight: tf.Tensor, trend: tf.Tensor, day: tf.Tensor) -> tf.Tensor
     Returns:
       float32 [P, M].
     """
-    scores = _Days(day, tf.shape(trend)[0]).each(weight, lambda rows, at: rows @ trend[at])
-    return tf.ensure_shape(scores, [None, trend.shape[2]])
+    return _sums(weight, trend, _Days(day, tf.shape(trend)[0]))
 
 
 @tf.custom_gradient
 def crowd_scores(weight: tf.Tensor, trend: tf.Tensor, day: tf.Tensor) -> tuple[tf.Tensor, Any]:
     """`crowd_sums` that can be learnt from: no gradient flows to the trend."""
+    days = _Days(day, tf.shape(trend)[0])
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None, None]:
-        of_weight = _Days(day, tf.shape(trend)[0]).each(
+        of_weight = days.each(
             upstream, lambda rows, at: tf.matmul(rows, trend[at], transpose_b=True)
         )
         return tf.ensure_shape(of_weight, [None, weight.shape[1]]), None, None
 
-    return crowd_sums(weight, trend, day), gradient
+    return _sums(weight, trend, days), gradient
+
+
+def _sums(weight: tf.Tensor, trend: tf.Tensor, days: _Days) -> tf.Tensor:
+    scores = days.each(weight, lambda rows, at: tf.matmul(rows, trend[at]))
+    return tf.ensure_shape(scores, [None, trend.shape[2]])
 
 
 class _Days:
