@@ -38,8 +38,10 @@ def _leave(model: RetrievalModel) -> None:
 
 def _without_lstm(model: RetrievalModel) -> None:
     """The timestamp tower's states are zeros."""
-    lstm = model.timestamp_tower.lstm
-    lstm.call = lambda features, **_: tf.zeros([*tf.unstack(tf.shape(features))[:2], lstm.units])
+    tower = model.timestamp_tower
+    tower.call = lambda times, **_: tf.zeros(
+        [*tf.unstack(tf.shape(times["event_time_s"])), tower.units]
+    )
 
 
 def _mean_pooling(model: RetrievalModel) -> None:

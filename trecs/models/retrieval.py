@@ -173,7 +173,7 @@ class RetrievalModel(keras.Model):
           profile: [batch, D], of the users; None: `encode_profiles` of their rows.
         """
         times = {name: batch[name] for name in ("event_time_s", "next_time_s")}
-        states = self.timestamp_tower(times)
+        states = self.timestamp_tower(times, training=training)
         inputs = {
             "history": history,
             "time_states": states,
