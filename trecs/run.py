@@ -31,7 +31,7 @@ from trecs.evaluation.protocol import excludes_seen_by_default
 from trecs.features.batches import EventRows, event_rows
 from trecs.features.items import ItemTable, build_item_table, text_scale
 from trecs.features.neighbours import NeighbourTable, ease_table, transition_table
-from trecs.features.spec import FIRST_ITEM_ROW, QUERY_FEATURES
+from trecs.features.spec import FIRST_ITEM_ROW
 from trecs.features.trend import Trend, build_trend_table, trend_step_days
 from trecs.features.users import UserTable, build_user_table
 from trecs.features.vocabulary import Vocabulary, fit_vocabulary
@@ -171,9 +171,7 @@ class Run:
         model = build_model(*settings, encoder, self.users.profile_dim)
         trend, profiles = self.trend(self.split.train), profile_variable(self.users)
         model.set_data(ItemTensors(self.items, tokens), trend, profiles)
-        # Two positions: Keras warns of a softmax over one.
-        sizes = {"batch": 1, "history": 2, "query": 1}
-        model({f.name: tf.zeros([sizes[d] for d in f.dims], f.dtype) for f in QUERY_FEATURES})
+        model.build()
         return model
 
     def model(self) -> RetrievalModel:

@@ -6,9 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 HERE = Path(__file__).parent
 
 
+# A minute and a half; a step is held to one device's in test_replicas.py.
+@pytest.mark.slow
 def test_a_run_on_two_replicas_trains_evaluates_and_exports(tmp_path):
     done = subprocess.run(
         [sys.executable, str(HERE / "mirrored_run.py"), str(tmp_path)],

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 HERE = Path(__file__).parent
 
 
@@ -20,6 +22,8 @@ def free_ports(count):
     return ports
 
 
+# Another minute; what a step of several replicas gives is held to one device's in test_replicas.py.
+@pytest.mark.slow
 def test_two_workers_see_one_loss_and_leave_one_run(tmp_path):
     cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
     workers = []

@@ -119,7 +119,8 @@ def test_a_stopped_run_ends_with_the_weights_of_an_unstopped_one(shop):
         np.testing.assert_array_equal(ours.numpy(), theirs.numpy(), err_msg=ours.path)
 
 
-@pytest.mark.parametrize("loss", ["full", pytest.param("sampled", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", ["full", "sampled"])
 def test_two_replicas_tune_as_one_device_does(loss, shop):
     script = Path(__file__).with_name("tuned_replica_step.py")
     done = subprocess.run(

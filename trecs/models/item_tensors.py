@@ -54,6 +54,10 @@ class ItemTensors:
             return {name: tf.convert_to_tensor(c) for name, c in self._columns.items()}
         return {name: tf.gather(column, rows) for name, column in self._columns.items()}
 
+    def shapes(self) -> dict[str, tuple[int | None, ...]]:
+        """Shapes of the features, with any number of rows."""
+        return {name: (None, *column.shape[1:]) for name, column in self._columns.items()}
+
     def encode_fresh(
         self, encoder: TextEncoder, rows: tf.Tensor | None, text: tf.Tensor, fresh: tf.Tensor
     ) -> tf.Tensor:

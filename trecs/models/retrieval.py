@@ -94,6 +94,19 @@ class RetrievalModel(keras.Model):
         self._data = (lambda: (items, trend, profiles),)
         self.train_function = None
 
+    def build(self, input_shape: Any = None) -> None:
+        """Create the weights, for items of the form given by `set_data`; no graph is traced.
+
+        Args:
+          input_shape: of no effect; the contract of a batch says all.
+        """
+        width = self.item_tower.embedding_dim
+        history = (None, None, width)
+        self.item_tower.build(self.items.shapes())
+        self.timestamp_tower.build({"event_time_s": history[:2]})
+        self.user_tower.build({"history": history, "time_states": history, "user_row": (None,)})
+        self.built = True
+
     @property
     def items(self) -> ItemTensors:
         """The items given by `set_data`."""

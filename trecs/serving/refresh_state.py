@@ -12,14 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from trecs.config import load_config
 from trecs.data.dataset import Dataset, open_log_of
 from trecs.data.store import open_items, write_items
 from trecs.errors import UsageError
-from trecs.features.spec import QUERY_FEATURES
 from trecs.features.users import UserTable, build_user_table
 from trecs.features.vocabulary import Vocabulary
 from trecs.models.build import build_model
@@ -165,6 +163,4 @@ def _build(deployment: Deployment, model: RetrievalModel) -> None:
     """Make a model's variables."""
     profiles = profile_variable(deployment.users)
     model.set_data(ItemTensors(deployment.items), deployment.trend(), profiles)
-    # Two positions: Keras warns of a softmax over one.
-    sizes = {"batch": 1, "history": 2, "query": 1}
-    model({f.name: tf.zeros([sizes[d] for d in f.dims], f.dtype) for f in QUERY_FEATURES})
+    model.build()
