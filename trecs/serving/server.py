@@ -17,7 +17,6 @@ import uvicorn
 
 from trecs.errors import UsageError
 from trecs.serving.grpc_services import grpc_server
-from trecs.serving.http_protocol import BoundedHttp
 from trecs.serving.rest_app import rest_app
 from trecs.serving.server_answers import Answers
 from trecs.serving.server_batching import Batcher
@@ -74,9 +73,6 @@ class Server:
             uvicorn.Config(
                 self.app,
                 host=host,
-                # Said here, so that a server does not run on what it happens to find.
-                http=BoundedHttp,
-                loop="uvloop",
                 log_level="warning",
                 access_log=False,
                 proxy_headers=False,
