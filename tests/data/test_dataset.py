@@ -110,6 +110,19 @@ def test_round_trip_is_exact_also_over_a_former_data_set(dataset: Dataset, tmp_p
     assert_same(load_dataset(directory)[0], dataset)
 
 
+def test_stored_items_beside_another_log_are_those_that_were_listed(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    save_dataset(dataset, tmp_path / "saved")
+    log, stored = tmp_path / "events.csv", tmp_path / "saved" / "items.parquet"
+    beside, lines = load_dataset(log, stored)
+    assert_same(beside, dataset)
+    assert "3 items in trecs' own form" in lines
+    # Columns that the user names are read by their names, as in any other file.
+    named, _ = load_dataset(log, stored, text_columns=["title"])
+    assert named.catalogue.texts.tolist() == ["A", "C", "", "B"]
+
+
 def test_round_trip_without_items_file(tmp_path: Path) -> None:
     dataset = align(log_from_frame(EVENTS)[0], None)
     save_dataset(dataset, tmp_path / "saved")

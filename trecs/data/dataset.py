@@ -19,6 +19,7 @@ from trecs.data.rows import count, first_of
 from trecs.data.store import (
     is_items_form,
     open_items,
+    open_listed_items,
     open_log,
     open_users,
     write_items,
@@ -275,7 +276,11 @@ def _read_both(
     except DataError as error:
         errors.append(str(error))
     try:
-        if items is not None:
+        if items is not None and is_items_form(items) and not any(item_settings.values()):
+            # Read by their names, its columns of titles and of whole texts would be joined.
+            catalogue = open_listed_items(items)
+            lines.append(f"{count(catalogue.num_items, 'item')} in trecs' own form")
+        elif items is not None:
             item_column = shared_column(items, log_columns.get("item_column"))
             catalogue, more = read_catalogue(
                 items,

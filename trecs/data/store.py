@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +101,23 @@ def open_items(path: str | Path) -> tuple[Catalogue, NDArray[np.bool_]]:
         else CatalogueColumns(tuple(read["texts"]), read["separators"]),
     )
     return catalogue, table["listed"].to_numpy()
+
+
+def open_listed_items(path: str | Path) -> Catalogue:
+    """The items of a file that `write_items` wrote which the user's items file listed."""
+    catalogue, listed = open_items(path)
+    release_s = catalogue.release_time_s
+    return replace(
+        catalogue,
+        item_ids=catalogue.item_ids[listed],
+        titles=catalogue.titles[listed],
+        texts=catalogue.texts[listed],
+        categories={
+            name: tuple(itertools.compress(values, listed))
+            for name, values in catalogue.categories.items()
+        },
+        release_time_s=None if release_s is None else release_s[listed],
+    )
 
 
 def write_users(users: UserTexts, path: str | Path) -> None:
