@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -62,6 +63,27 @@ class Catalogue:
     def num_items(self) -> int:
         """The number of items, C."""
         return len(self.item_ids)
+
+    def take(self, row: NDArray[np.int64]) -> Catalogue:
+        """The items of these rows, int64 [R]; -1 is one of which nothing is known, its id is ""."""
+        release_s = self.release_time_s
+        return replace(
+            self,
+            item_ids=_take(self.item_ids, row, ""),
+            titles=_take(self.titles, row, ""),
+            texts=_take(self.texts, row, ""),
+            categories={
+                name: tuple(values[code] if code >= 0 else () for code in row)
+                for name, values in self.categories.items()
+            },
+            release_time_s=None if release_s is None else _take(release_s, row, np.nan),
+        )
+
+
+def _take(values: NDArray[Any], row: NDArray[np.int64], unknown: object) -> NDArray[Any]:
+    """`values[row]`, with `unknown` where the row is -1."""
+    padded = np.append(values, np.array([unknown], dtype=values.dtype))
+    return padded[row]
 
 
 def read_catalogue(

@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -144,18 +143,7 @@ def align(log: EventLog, catalogue: Catalogue | None) -> Dataset:
     row = np.concatenate([row, others])
     listed = row >= 0
     item_ids = np.concatenate([log.item_ids, catalogue.item_ids[others]])
-    release_s = catalogue.release_time_s
-    aligned = Catalogue(
-        item_ids=item_ids,
-        titles=_rows(catalogue.titles, row, ""),
-        texts=_rows(catalogue.texts, row, ""),
-        categories={
-            name: tuple(values[code] if code >= 0 else () for code in row)
-            for name, values in catalogue.categories.items()
-        },
-        release_time_s=None if release_s is None else _rows(release_s, row, np.nan),
-        columns=catalogue.columns,
-    )
+    aligned = replace(catalogue.take(row), item_ids=item_ids)
     return Dataset(log=replace(log, item_ids=item_ids), catalogue=aligned, listed=listed)
 
 
@@ -310,12 +298,6 @@ def _own_columns(
 def shared_column(path: Path, column: str | None) -> str | None:
     """The log's column of ids, if another file has it too."""
     return column if column and column in column_names(path) else None
-
-
-def _rows(values: NDArray[Any], row: NDArray[np.int64], unknown: object) -> NDArray[Any]:
-    """`values[row]`, with `unknown` where the row is -1."""
-    padded = np.append(values, np.array([unknown], dtype=values.dtype))
-    return padded[row]
 
 
 def _check_size(log: EventLog, problems: Problems) -> None:

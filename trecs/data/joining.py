@@ -7,6 +7,8 @@ hold; items that it has no row for keep their former one.
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -35,20 +37,22 @@ def join_catalogues(known: Catalogue, newer: Catalogue) -> Catalogue:
     items.
     """
     others = np.flatnonzero(~pd.Index(known.item_ids).isin(pd.Index(newer.item_ids)))
+    parts = newer, known.take(others)
     columns = dict.fromkeys([*newer.categories, *known.categories])
     nothing: tuple[str, ...] = ()
     return Catalogue(
-        item_ids=np.concatenate([newer.item_ids, known.item_ids[others]]),
-        titles=np.concatenate([newer.titles, known.titles[others]]),
-        texts=np.concatenate([newer.texts, known.texts[others]]),
+        item_ids=np.concatenate([part.item_ids for part in parts]),
+        titles=np.concatenate([part.titles for part in parts]),
+        texts=np.concatenate([part.texts for part in parts]),
         categories={
-            name: (
-                *newer.categories.get(name, (nothing,) * newer.num_items),
-                *(known.categories[name][i] if name in known.categories else () for i in others),
+            name: tuple(
+                itertools.chain.from_iterable(
+                    part.categories.get(name, (nothing,) * part.num_items) for part in parts
+                )
             )
             for name in columns
         },
-        release_time_s=_join_release(known, newer, others),
+        release_time_s=_join_release(parts),
         columns=newer.columns or known.columns,
     )
 
@@ -68,13 +72,13 @@ def same_catalogues(one: Catalogue, other: Catalogue) -> bool:
     )
 
 
-def _join_release(
-    known: Catalogue, newer: Catalogue, others: NDArray[np.int64]
-) -> NDArray[np.float64] | None:
-    if known.release_time_s is None and newer.release_time_s is None:
+def _join_release(parts: tuple[Catalogue, ...]) -> NDArray[np.float64] | None:
+    times = [part.release_time_s for part in parts]
+    if all(time is None for time in times):
         return None
-    first, second = (
-        np.full(c.num_items, np.nan) if c.release_time_s is None else c.release_time_s
-        for c in (newer, known)
+    return np.concatenate(
+        [
+            np.full(part.num_items, np.nan) if time is None else time
+            for part, time in zip(parts, times, strict=True)
+        ]
     )
-    return np.concatenate([first, second[others]])

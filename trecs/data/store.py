@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -106,18 +105,7 @@ def open_items(path: str | Path) -> tuple[Catalogue, NDArray[np.bool_]]:
 def open_listed_items(path: str | Path) -> Catalogue:
     """The items of a file that `write_items` wrote which the user's items file listed."""
     catalogue, listed = open_items(path)
-    release_s = catalogue.release_time_s
-    return replace(
-        catalogue,
-        item_ids=catalogue.item_ids[listed],
-        titles=catalogue.titles[listed],
-        texts=catalogue.texts[listed],
-        categories={
-            name: tuple(itertools.compress(values, listed))
-            for name, values in catalogue.categories.items()
-        },
-        release_time_s=None if release_s is None else release_s[listed],
-    )
+    return catalogue.take(np.flatnonzero(listed))
 
 
 def write_users(users: UserTexts, path: str | Path) -> None:
