@@ -34,10 +34,9 @@ class AveragingAdamW(FusedAdamW):
 
     def _update_model_variables_moving_average(self, variables: list[keras.Variable]) -> None:
         # Keras' own sum takes a weight without rows, such as that of absent texts, for a bias.
-        momentum = self.ema_momentum * tf.cast(self.iterations.value > 0, tf.float32)
+        share = 1 - self.ema_momentum * tf.cast(self.iterations.value > 0, tf.float32)
         for variable, average in zip(variables, self.averages, strict=True):
-            change = tf.subtract(variable.value, average.value)
-            average.assign(average.value + (1 - momentum) * change)
+            average.value.assign_add(share * (variable.value - average.value))
 
     def finalize_variable_values(self, var_list: list[keras.Variable]) -> None:
         """Nothing: Keras would go on from the average after each `fit`, one an epoch."""

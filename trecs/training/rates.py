@@ -15,8 +15,7 @@ from trecs.training.averaging import AveragingAdamW
 class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
     """Linear warm-up from nothing, then cosine decay.
 
-    The rates of `keras.optimizers.schedules.CosineDecay`, without its branch: Keras' AdamW asks for
-    the rate once a weight that decays, and every branch takes its time to trace and to run.
+    The rates of `keras.optimizers.schedules.CosineDecay`, without its branch.
 
     Args:
       peak: the rate after the warm-up.
@@ -60,8 +59,8 @@ class RatedAdamW(AveragingAdamW):
         self._rated = {self._var_key(variable) for variable in variables}
         self._share = share
 
-    def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: Any) -> None:
+    def update_step(self, gradient: Any, variable: tf.Variable, learning_rate: Any) -> None:
         """One variable's step, as AdamW's."""
         if self._var_key(variable) in getattr(self, "_rated", ()):
-            learning_rate = learning_rate * self._share
+            learning_rate = {**learning_rate, "lr": learning_rate["lr"] * self._share}
         super().update_step(gradient, variable, learning_rate)
