@@ -152,7 +152,7 @@ def match_columns(
         names
     ):
         problems.add(
-            f"the first line, {', '.join(names)}, looks like data, not like a header; "
+            f"the first line, {_listed(names)}, looks like data, not like a header; "
             "put a line such as user_id,item_id,timestamp with the file's own delimiter above it."
         )
     return found
@@ -298,7 +298,9 @@ def _option(role: str) -> str:
 
 
 def _listed(names: Sequence[str], limit: int = 20) -> str:
-    shown = ", ".join(f"'{name}'" for name in names[:limit])
+    # A file without a header has values for names, long texts among them.
+    short = (name if len(name) <= 40 else f"{name[:37]}..." for name in names[:limit])
+    shown = ", ".join(f"'{name}'" for name in short)
     return shown + (f" and {len(names) - limit} more" if len(names) > limit else "")
 
 
