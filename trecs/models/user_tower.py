@@ -86,7 +86,10 @@ class UserTower(keras.layers.Layer):
         )
         self.output_norm = keras.layers.LayerNormalization(dtype=dtype)
         self.gate = keras.layers.Dense(embedding_dim, activation="sigmoid", dtype=dtype)
-        self.query = keras.layers.Dense(embedding_dim, dtype=dtype)
+        # Starts at a tenth of Keras' size, so that a new model scores by trend and biases: the
+        # training of a small log is over before the noise of a large start is gone.
+        small = keras.initializers.VarianceScaling(0.01, "fan_avg", "uniform")
+        self.query = keras.layers.Dense(embedding_dim, kernel_initializer=small, dtype=dtype)
         self.trend_weight = keras.layers.Dense(
             num_trend_features,
             kernel_initializer="zeros",
