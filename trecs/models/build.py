@@ -20,6 +20,11 @@ from trecs.settings import ModelConfig, TextConfig
 from trecs.text.bert import Bert
 from trecs.text.encoder import TextEncoder, Tuning
 
+# The training of a log of fewer events is over before the noise of queries that start at their full
+# size is gone; started small, a new model scores by trend and biases (docs/decisions/0014).
+_SMALL_LOG = 50_000
+_SMALL_START = 0.1
+
 
 def build_model(
     settings: ModelConfig,
@@ -58,6 +63,7 @@ def build_model(
             history_len=settings.history_len,
             user_id_dropout=settings.user_id_dropout,
             season=vocabulary.season,
+            query_scale=_SMALL_START if sum(vocabulary.item_counts) < _SMALL_LOG else 1.0,
             name="user_tower",
         ),
         RepeatTerm(width, num_id_rows(vocabulary), name="repeat_term") if repeats else None,

@@ -31,6 +31,7 @@ class UserTower(keras.layers.Layer):
       user_id_dropout: share of users whose id is hidden in a training step, and, independently,
         of those whose profile is.
       season: whether the time of the year is a feature of the request.
+      query_scale: size at which the query's projection starts; 1 is Glorot's.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class UserTower(keras.layers.Layer):
         history_len: int,
         user_id_dropout: float,
         season: bool = False,
+        query_scale: float = 1.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -59,6 +61,7 @@ class UserTower(keras.layers.Layer):
             "history_len": history_len,
             "user_id_dropout": user_id_dropout,
             "season": season,
+            "query_scale": query_scale,
         }
         dtype = self.dtype_policy
         self.season = season
@@ -86,10 +89,8 @@ class UserTower(keras.layers.Layer):
         )
         self.output_norm = keras.layers.LayerNormalization(dtype=dtype)
         self.gate = keras.layers.Dense(embedding_dim, activation="sigmoid", dtype=dtype)
-        # Starts at a tenth of Keras' size, so that a new model scores by trend and biases: the
-        # training of a small log is over before the noise of a large start is gone.
-        small = keras.initializers.VarianceScaling(0.01, "fan_avg", "uniform")
-        self.query = keras.layers.Dense(embedding_dim, kernel_initializer=small, dtype=dtype)
+        start = keras.initializers.VarianceScaling(query_scale**2, "fan_avg", "uniform")
+        self.query = keras.layers.Dense(embedding_dim, kernel_initializer=start, dtype=dtype)
         self.trend_weight = keras.layers.Dense(
             num_trend_features,
             kernel_initializer="zeros",
