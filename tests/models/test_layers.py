@@ -161,3 +161,14 @@ def test_a_user_id_that_is_always_dropped_plays_no_part():
     tower.user_embedding.embeddings.assign(np.random.default_rng(1).normal(size=(4, 8)))
     rows = tower._user({"user_row": tf.constant([0, 1, 3])}, training=False).numpy()
     np.testing.assert_array_equal(rows, np.repeat(rows[:1], 3, axis=0))
+
+
+def test_the_query_starts_at_the_size_asked_for():
+    history = (None, None, 8)
+    kernels = []
+    for scale in (1.0, 0.1):
+        keras.utils.set_random_seed(1)
+        tower = UserTower(4, 6, 9, 8, 2, 2, 0.1, 5, 1.0, query_scale=scale)
+        tower.build({"history": history, "time_states": history, "user_row": (None,)})
+        kernels.append(tower.query.kernel.numpy())
+    np.testing.assert_allclose(kernels[1], 0.1 * kernels[0], atol=1e-7)

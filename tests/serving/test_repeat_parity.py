@@ -196,5 +196,5 @@ def test_long_histories_are_scored_in_parts_as_in_one(run, monkeypatch):
     whole = scorer.score(requests)
     monkeypatch.setattr(model_scorer, "_MAX_HISTORY_EVENTS", 20)
     monkeypatch.setattr(retrieval, "_BLOCK_ROWS", 3)
-    np.testing.assert_allclose(scorer.score(requests), whole, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(scorer.score(requests), whole, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(run.scorer(run.model()).score(requests), whole, atol=1e-5)
